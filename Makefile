@@ -1,0 +1,86 @@
+# demo   real studies through a node of their own; results in build/demo/
+# run    a node in the foreground: HTTP 8042, DICOM 4242, storage in ./var
+# test   every test                    check  format, lint, types, spelling, structure
+# bench  the benchmarks                setup  what all of these need; each stamp below says what is done
+# lock   requirements.lock anew        clean  removes what was built; never ./var, which holds images
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.SUFFIXES:
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+DEBIAN_PACKAGES := orthanc orthanc-python orthanc-dicomweb dcmtk python3-venv
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+DEBIAN := build/setup/debian
+VENV := .venv/setup/venv
+LIBRARIES := .venv/setup/libraries
+STUBS := .venv/setup/stubs
+ORTHOGEN := .venv/setup/orthogen
+
+.PHONY: demo run test check bench setup lock clean
+
+demo: setup
+	@$(BIN)/orthogen demo
+
+run: setup
+	@exec $(BIN)/orthogen up --config orthanc.json --storage var
+
+test: setup
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: setup
+	@$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/python -m pytest -q tests/test_structure.py
+
+bench: setup
+	@shopt -s nullglob
+	for file in bench/[a-z]*.py; do
+	    echo "== $$file"
+	    $(BIN)/python -m "bench.$$(basename "$$file" .py)"
+	done
+
+setup: $(DEBIAN) $(STUBS) $(ORTHOGEN)
+
+$(DEBIAN): .ci/debian-packages
+	@.ci/debian-packages $(DEBIAN_PACKAGES)
+	mkdir -p $(@D)
+	touch $@
+
+$(VENV): | $(DEBIAN)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "setup: needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+	mkdir -p $(@D)
+	touch $@
+
+$(LIBRARIES): requirements.lock $(VENV)
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	touch $@
+
+# Built from a copy: setuptools would leave its build folder among the stubs, and the checkers would read it.
+$(STUBS): $(shell find typings/orthanc-python-stubs -type f) $(LIBRARIES)
+	@rm -rf build/orthanc-python-stubs
+	mkdir -p build
+	cp -r typings/orthanc-python-stubs build/
+	$(PIP) install --quiet --no-deps --no-build-isolation --force-reinstall build/orthanc-python-stubs
+	touch $@
+
+$(ORTHOGEN): pyproject.toml $(LIBRARIES)
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable '.[cpu]'
+	touch $@
+
+# --universal: one file for every platform and every Python from 3.11 on. It names no index: pip's own setting decides.
+lock: $(VENV)
+	@$(PIP) install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra cpu --extra dev --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet --output-file requirements.lock
+
+clean:
+	@rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

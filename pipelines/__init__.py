@@ -1,0 +1,1 @@
+"""Generative image pipelines on plain numpy volumes: neither DICOM nor Orthanc is known here."""

@@ -1,0 +1,39 @@
+"""The manner of every part of a manifest: frozen, strict, PascalCase in JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic.alias_generators import to_pascal
+
+
+class ManifestPart(BaseModel):
+    """A piece of `pipeline.json`: keys in PascalCase, unknown keys refused, never changed once read."""
+
+    model_config = ConfigDict(
+        alias_generator=to_pascal,
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"the lower bound {bounds[0]:g} is above the upper bound {bounds[1]:g}")
+    return bounds
+
+
+def _plain_file_name(name: str) -> str:
+    if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name:
+        raise ValueError(f"{name!r} must be the plain name of a file that lies in the pipeline's own folder")
+    return name
+
+
+Bounds = Annotated[tuple[float, float], AfterValidator(_ordered)]
+"""Lowest and highest value allowed, both included."""
+
+FileName = Annotated[str, AfterValidator(_plain_file_name)]
+"""A file directly in the pipeline's folder: no path, so nothing outside it can be named."""

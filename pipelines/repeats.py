@@ -1,0 +1,72 @@
+"""Ensembles and repeated sampling: the mean is the result, the spread says how far to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.network import Network, Tensor
+from pipelines.prepare import Prepared
+from pipelines.sampling.chance import Chance
+from pipelines.volume import SliceResult, SliceValues
+
+
+@dataclass(frozen=True)
+class Answer:
+    """(batch, 1, *space) each; `spread` is the sample standard deviation, None for a single answer."""
+
+    mean: Tensor
+    spread: Tensor | None
+
+
+@dataclass(frozen=True)
+class UncertainResult(SliceResult):
+    """A result slice with its uncertainty."""
+
+    spread: NDArray[np.float32]
+    """(rows, columns), standard deviation over the repeats, in the quantity of `values`."""
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Every network of an ensemble, each asked `samples` times."""
+
+    networks: tuple[Network, ...]
+    samples: int = 1
+
+    def __call__(self, batch: Tensor, chances: Sequence[Chance]) -> Answer:
+        """Welford's running mean and variance: memory does not grow with the number of repeats."""
+        outputs = self._outputs(batch, chances)
+        if len(self.networks) * self.samples == 1:
+            return Answer(next(outputs), None)
+        mean = np.array(next(outputs))
+        count, squares = 1, np.zeros_like(mean)
+        for count, output in enumerate(outputs, start=2):
+            away = output - mean
+            mean += away / np.float32(count)
+            squares += away * (output - mean)
+        return Answer(mean, np.sqrt(squares / np.float32(count - 1)))
+
+    def _outputs(self, batch: Tensor, chances: Sequence[Chance]) -> Iterator[Tensor]:
+        for member, network in enumerate(self.networks):
+            for sample in range(self.samples):
+                number = member * self.samples + sample
+                yield network(batch, [replace(chance, sample=number) for chance in chances])
+
+
+def carried_back(answer: Answer, item: int, prepared: Prepared) -> tuple[NDArray[np.float32], ...]:
+    """Mean and, if there is one, spread of one item of the batch, on the source's grid and scale."""
+    mean = answer.mean[item, 0]
+    if answer.spread is None:
+        return (prepared.back(mean),)
+    above = prepared.back(mean + answer.spread[item, 0])
+    values = prepared.back(mean)
+    return values, np.abs(above - values)
+
+
+def slice_result(source: SliceValues, carried: Sequence[NDArray[np.float32]]) -> SliceResult:
+    """An `UncertainResult` where there is a spread."""
+    return UncertainResult(source, *carried) if len(carried) > 1 else SliceResult(source, carried[0])

@@ -1,0 +1,1 @@
+"""From noise to an image: schedules, samplers, and chance that can be repeated."""

@@ -1,0 +1,144 @@
+"""The command `orthogen`. Exit status: 0 done, 1 it failed, 2 wrong usage or configuration, 3 held or
+refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+DONE, FAILED, USAGE, HELD_OR_REFUSED = 0, 1, 2, 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parses and runs; every error is one line on standard error."""
+    parsed = parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except ImportError as error:
+        say(f"the virtual environment is broken ({error}); run `make setup`")
+        return USAGE
+    except KeyboardInterrupt:
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - the command ends here; what is not ours is raised again
+        return failed(error)
+
+
+def failed(error: Exception) -> int:
+    from pipelines.errors import ConfigurationError, OrthogenError, PipelineBroken, Refused
+
+    if not isinstance(error, OrthogenError):
+        raise error
+    say(str(error))
+    if isinstance(error, Refused):
+        return HELD_OR_REFUSED
+    return USAGE if isinstance(error, ConfigurationError | PipelineBroken) else FAILED
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog="orthogen", description="The generative-imaging node for Orthanc.")
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="a node in the foreground")
+    up.add_argument("--config", type=Path, default=Path("orthanc.json"), metavar="FILE")
+    up.add_argument("--storage", type=Path, metavar="DIR")
+    up.add_argument("--http-port", type=int, metavar="N")
+    up.add_argument("--dicom-port", type=int, metavar="N")
+    up.set_defaults(run=run_up)
+
+    check = commands.add_parser("check", help="validate a configuration")
+    check.add_argument("file", type=Path, metavar="FILE")
+    check.set_defaults(run=run_check)
+
+    run = commands.add_parser("run", help="one pipeline on a folder of DICOM files, without Orthanc")
+    run.add_argument("--pipeline", required=True, metavar="NAME")
+    run.add_argument("--input", type=Path, required=True, metavar="DIR")
+    run.add_argument("--output", type=Path, required=True, metavar="DIR")
+    run.add_argument("--seed", type=int, default=0, metavar="N")
+    run.add_argument("--config", type=Path, metavar="FILE", help="take settings from this configuration")
+    run.set_defaults(run=run_run)
+
+    pipelines = commands.add_parser("pipelines", help="the pipelines at hand")
+    pipelines.add_argument("--json", action="store_true")
+    pipelines.add_argument(
+        "--config", type=Path, metavar="FILE", help="take settings from this configuration"
+    )
+    pipelines.set_defaults(run=run_pipelines)
+
+    demo = commands.add_parser("demo", help="the main job on the bundled studies; see `make demo`")
+    demo.add_argument("--output", type=Path, default=Path("build/demo"), metavar="DIR")
+    demo.set_defaults(run=run_demo)
+    return root
+
+
+def run_up(parsed: argparse.Namespace) -> int:
+    from plugin.launch import Wishes, up
+
+    return up(Wishes(parsed.config, parsed.storage, parsed.http_port, parsed.dicom_port))
+
+
+def run_check(parsed: argparse.Namespace) -> int:
+    from plugin.preflight import all_problems
+    from plugin.settings import read_configuration
+
+    problems = all_problems(read_configuration(parsed.file))
+    for problem in problems:
+        say(f"{parsed.file}: {problem}", prefix="")
+    return USAGE if any(problem.severity == "error" for problem in problems) else DONE
+
+
+def run_run(parsed: argparse.Namespace) -> int:
+    from pipelines.pipeline import Execution, open_pipeline
+    from plugin.folder_run import FolderRun, run_folder
+
+    if not parsed.input.is_dir():
+        say(f"{parsed.input} is no folder; name the folder that holds the series")
+        return USAGE
+    settings, catalog = settings_and_catalog(parsed.config)
+    execution = Execution(providers=settings.providers, parallel_slices=settings.parallel_slices)
+    pipeline = open_pipeline(catalog[parsed.pipeline], execution)
+    report = run_folder(FolderRun(parsed.input, parsed.output, parsed.seed), pipeline, settings, say)
+    if report.verdict == "HOLD":
+        say("held: " + "; ".join(reason for entry in report.series for reason in entry.get("reasons", [])))
+    tell(json.dumps(report.as_json()))
+    return DONE if report.verdict in ("PASS", "WARN") else HELD_OR_REFUSED
+
+
+def run_pipelines(parsed: argparse.Namespace) -> int:
+    from plugin.inventory import inventory, table
+
+    _, catalog = settings_and_catalog(parsed.config)
+    found = [inventory(entry) for entry in catalog]
+    tell(json.dumps(found, indent=2) if parsed.json else table(found))
+    return DONE
+
+
+def run_demo(parsed: argparse.Namespace) -> int:
+    from plugin.demo.show import show
+
+    return show(parsed.output, tell)
+
+
+def settings_and_catalog(configuration: Path | None):  # type: ignore[no-untyped-def]
+    """The settings of a configuration (or their defaults), and the pipelines they name."""
+    from pipelines.catalog import Catalog
+    from plugin.settings import SECTION, Settings, pipeline_folders, read_configuration, read_settings
+
+    section = read_configuration(configuration).get(SECTION, {}) if configuration else {}
+    settings = read_settings(section) if section else Settings()
+    return settings, Catalog.load(pipeline_folders(settings))
+
+
+def say(text: str, prefix: str = "orthogen: ") -> None:
+    sys.stderr.write(f"{prefix}{text}\n")
+
+
+def tell(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

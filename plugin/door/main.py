@@ -1,0 +1,133 @@
+"""The door: the few lines that run inside Orthanc. Orthanc loads this file (`PythonScript`).
+
+Standard library only, Python 3.11 to 3.14, and nothing that can fail at import: an exception here would end
+Orthanc. A broken virtual environment, a missing model or a wrong setting ends the node, never Orthanc; the
+door then answers 503 with the reason. It is the one module that imports `orthanc`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import sys
+import tempfile
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# Orthanc put this folder there, where our file names could hide the standard library's.
+sys.path[0] = str(REPOSITORY)
+
+import orthanc  # noqa: E402
+
+from plugin.door.forward import Answer, NodeUnreachable, forward  # noqa: E402
+from plugin.door.supervise import Child  # noqa: E402
+
+WAKING = (
+    orthanc.ChangeType.NEW_INSTANCE,
+    orthanc.ChangeType.STABLE_SERIES,
+    orthanc.ChangeType.DELETED,
+)
+SOCKET = Path(tempfile.mkdtemp(prefix="orthogen-")) / "node.sock"  # a socket's path has at most 107 bytes
+
+
+def configuration_folder() -> Path:
+    """Orthanc reads relative paths from the folder of its configuration."""
+    path = Path(orthanc.GetConfigurationPath()).resolve()
+    return path if path.is_dir() else path.parent
+
+
+def storage_folder(configuration: dict[str, Any]) -> Path:
+    return configuration_folder() / str(configuration.get("StorageDirectory", "OrthancStorage"))
+
+
+def own_url(configuration: dict[str, Any]) -> str:
+    scheme = "https" if configuration.get("SslEnabled") else "http"
+    return f"{scheme}://127.0.0.1:{configuration.get('HttpPort', 8042)}"
+
+
+def venv_python(section: dict[str, Any]) -> str:
+    return str(REPOSITORY / (section.get("Python") or ".venv/bin/python"))
+
+
+def make_node() -> Child:
+    configuration = json.loads(orthanc.GetConfiguration())
+    section = configuration.get("Orthogen", {})
+    section = section if isinstance(section, dict) else {}
+    hand_over = {
+        "orthanc_url": own_url(configuration),
+        "token": orthanc.GenerateRestApiAuthorizationToken(),
+        "state_folder": str(storage_folder(configuration) / "orthogen"),
+        "called_ae_title": configuration.get("DicomAet", "ORTHANC"),
+        "section": section,
+        "socket": str(SOCKET),
+    }
+    command = [venv_python(section), "-m", "plugin.node"]
+    line = json.dumps(hand_over).encode("ascii") + b"\n"
+    return Child(command, str(REPOSITORY), line, lambda text: orthanc.LogWarning("orthogen: " + text))
+
+
+NODE = make_node()
+
+
+def on_change(change: int, _level: int, _resource: str) -> None:
+    if change in WAKING:
+        NODE.wake()
+    elif change == orthanc.ChangeType.ORTHANC_STARTED:
+        NODE.start()
+    elif change == orthanc.ChangeType.ORTHANC_STOPPED:
+        NODE.stop()
+        shutil.rmtree(SOCKET.parent, ignore_errors=True)
+
+
+def user_of(headers: dict[str, str]) -> str | None:
+    """The user name of Orthanc's own (already checked) Basic authentication."""
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(credentials).decode("utf-8").partition(":")[0]
+    except ValueError:
+        return None
+
+
+def target_of(uri: str, parameters: dict[str, str]) -> str:
+    query = "?" + urllib.parse.urlencode(parameters) if parameters else ""
+    return urllib.parse.quote(uri) + query
+
+
+def answer_request(output: orthanc.RestOutput, uri: str, **request: Any) -> None:
+    headers = request.get("headers", {})
+    target = target_of(uri, request.get("get", {}))
+    try:
+        answer = forward(
+            str(SOCKET), request["method"], target, headers, request.get("body"), user_of(headers)
+        )
+    except NodeUnreachable:
+        remedy = "see Orthanc's log; the node is restarted by itself"
+        answer = Answer.json(503, "the node is not running", NODE.reason, remedy)
+    send(output, answer)
+
+
+def send(output: orthanc.RestOutput, answer: Answer) -> None:
+    for name, value in answer.headers.items():
+        if name.lower() != "content-type" or answer.status != 200:
+            output.SetHttpHeader(name, value)
+    if answer.status == 200:
+        output.AnswerBuffer(answer.body, answer.headers.get("Content-Type", "application/octet-stream"))
+    else:
+        send_status(output, answer)
+
+
+def send_status(output: orthanc.RestOutput, answer: Answer) -> None:
+    try:
+        output.SendHttpStatus(answer.status, answer.body)
+    except TypeError:  # plugin before 4.2: (code, text, length)
+        text = answer.body.decode("ascii", "replace")
+        output.SendHttpStatus(answer.status, text, len(text))
+
+
+orthanc.RegisterOnChangeCallback(on_change)
+orthanc.RegisterRestCallback("/orthogen(/.*)?", answer_request)

@@ -1,0 +1,42 @@
+"""Follows Orthanc's log of changes, which survives kill -9 without a gap, from the last sequence number taken
+in.
+"""
+
+from __future__ import annotations
+
+import time
+
+from plugin.ledger import Ledger
+from plugin.orthanc_rest import Gone, OrthancRest
+
+PAGE = 200
+
+
+def take_in_changes(orthanc: OrthancRest, ledger: Ledger) -> int:
+    """Moves every series that received an instance onto the pending list; returns how many changes were read.
+
+    The cursor and the pending list move in one transaction, so a kill between two pages loses nothing, and
+    reading a page again only re-arms a timer.
+    """
+    read = 0
+    while True:
+        page = orthanc.changes(ledger.cursor(), PAGE)
+        changes = page["Changes"]
+        if changes:
+            touched = _touched_series(orthanc, changes)
+            with ledger.transaction() as connection:
+                ledger.advance(connection, page["Last"], touched, time.time())
+        read += len(changes)
+        if page["Done"]:
+            return read
+
+
+def _touched_series(orthanc: OrthancRest, changes: list[dict[str, str]]) -> set[str]:
+    touched = set()
+    for change in changes:
+        if change["ChangeType"] == "NewInstance":
+            try:
+                touched.add(orthanc.json(f"/instances/{change['ID']}")["ParentSeries"])
+            except Gone:
+                continue
+    return touched

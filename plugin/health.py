@@ -1,0 +1,47 @@
+"""Is the node able to work, and if not, why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.errors import PassingTrouble
+from plugin.identity import node_version
+from plugin.parts import Parts
+
+
+def health(parts: Parts) -> dict[str, Any]:
+    """`status` is ok, or unavailable with `reasons`."""
+    workers = [
+        {
+            "slot": slot,
+            "pid": worker.pid,
+            "starts": worker.starts,
+            "ready": is_ready(worker),
+            "last": worker.reason,
+        }
+        for slot, worker in enumerate(parts.workers)
+    ]
+    reasons = [
+        f"worker {worker['slot']} is not ready: {worker['last']}" for worker in workers if not worker["ready"]
+    ]
+    reasons += orthanc_reasons(parts)
+    return {
+        "status": "unavailable" if reasons else "ok",
+        "reasons": reasons,
+        "version": node_version(),
+        "workers": workers,
+        "queue": parts.ledger.counts(),
+        "pending_series": len(parts.ledger.pending()),
+    }
+
+
+def is_ready(worker: Any) -> bool:
+    return worker.pid is not None and worker.ready
+
+
+def orthanc_reasons(parts: Parts) -> list[str]:
+    try:
+        parts.reception.orthanc.json("/system")
+    except PassingTrouble as trouble:
+        return [str(trouble)]
+    return []

@@ -1,0 +1,194 @@
+"""What the node remembers: how far it has read, which series are pending, every job, every reason.
+
+All writes that belong together are made on one connection in one transaction; the caller opens it with
+`Ledger.transaction()`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from plugin.tables import CURSOR, EXPLANATIONS, JOBS, PENDING, RESULT_SERIES
+
+OPEN_STATES = ("queued", "running", "delivering")
+STATES = (*OPEN_STATES, "held", "done", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of one pipeline on one content of one series."""
+
+    id: str
+    key: str
+    state: str
+    pipeline: str
+    pipeline_version: str
+    rule: str
+    mode: str
+    on_hold: str
+    priority: str
+    send_to: tuple[str, ...]
+    study_instance_uid: str
+    source_series_uid: str
+    series_orthanc_id: str
+    instances: tuple[tuple[str, str], ...]
+    """(SOP Instance UID, Orthanc id) of each source instance, sorted."""
+    result_series_uids: tuple[str, ...] = ()
+    verdict: str | None = None
+    reasons: tuple[str, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
+    stage: str = "queued"
+    progress: float = 0.0
+    """Share of the work that is done, 0 to 1."""
+    attempts: int = 1
+    created: float = 0.0
+    started: float | None = None
+    finished: float | None = None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Job:
+        lists = {name: tuple(row[name]) for name in ("send_to", "result_series_uids", "reasons")}
+        instances = tuple((uid, orthanc_id) for uid, orthanc_id in row["instances"])
+        return cls(**{**row, **lists, "instances": instances})
+
+
+class Ledger:
+    """The tables, by what the node does with them."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        with self.engine.begin() as connection:
+            yield connection
+
+    # how far /changes has been read, and what came
+
+    def cursor(self) -> int:
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(CURSOR.c.sequence)).scalar_one_or_none() or 0
+
+    def advance(self, connection: sa.Connection, sequence: int, touched: Iterable[str], at: float) -> None:
+        """Series that received an instance become pending in the same transaction that moves the cursor."""
+        connection.execute(sa.delete(CURSOR))
+        connection.execute(sa.insert(CURSOR).values(name="changes", sequence=sequence))
+        for series_orthanc_id in touched:
+            connection.execute(sa.delete(PENDING).where(PENDING.c.series_orthanc_id == series_orthanc_id))
+            connection.execute(
+                sa.insert(PENDING).values(series_orthanc_id=series_orthanc_id, last_instance_at=at)
+            )
+
+    def pending(self) -> dict[str, float]:
+        """Orthanc id of each pending series, and when its last instance came."""
+        with self.engine.connect() as connection:
+            return {
+                row.series_orthanc_id: row.last_instance_at for row in connection.execute(sa.select(PENDING))
+            }
+
+    def settle(self, connection: sa.Connection, series_orthanc_id: str, last_instance_at: float) -> bool:
+        """Takes a series off the pending list, unless an instance came in since; True if it was taken off."""
+        outcome = connection.execute(
+            sa.delete(PENDING).where(
+                PENDING.c.series_orthanc_id == series_orthanc_id,
+                PENDING.c.last_instance_at <= last_instance_at,
+            )
+        )
+        return outcome.rowcount == 1
+
+    # why
+
+    def explain(self, connection: sa.Connection, **columns: Any) -> None:
+        connection.execute(sa.insert(EXPLANATIONS).values(at=time.time(), **columns))
+
+    def explanations(self, study_instance_uid: str) -> list[dict[str, Any]]:
+        """Every judgement on the study's series, oldest first."""
+        query = sa.select(EXPLANATIONS).where(EXPLANATIONS.c.study_instance_uid == study_instance_uid)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query.order_by(EXPLANATIONS.c.number)).mappings()]
+
+    # jobs
+
+    def add(self, connection: sa.Connection, job: Job) -> None:
+        connection.execute(sa.insert(JOBS).values(**asdict(job)))
+
+    def job(self, job_id: str) -> Job | None:
+        with self.engine.connect() as connection:
+            row = connection.execute(sa.select(JOBS).where(JOBS.c.id == job_id)).mappings().one_or_none()
+        return Job.of(dict(row)) if row else None
+
+    def with_key(self, connection: sa.Connection, key: str) -> Job | None:
+        """The latest job of this content and pipeline version."""
+        query = sa.select(JOBS).where(JOBS.c.key == key).order_by(JOBS.c.created.desc()).limit(1)
+        row = connection.execute(query).mappings().one_or_none()
+        return Job.of(dict(row)) if row else None
+
+    def jobs(self, *, limit: int = 100, since: float | None = None, **equals: str) -> list[Job]:
+        """The latest jobs first; `equals` by column name."""
+        query = sa.select(JOBS).order_by(JOBS.c.created.desc()).limit(limit)
+        for column, value in equals.items():
+            query = query.where(JOBS.c[column] == value)
+        if since is not None:
+            query = query.where(JOBS.c.created >= since)
+        with self.engine.connect() as connection:
+            return [Job.of(dict(row)) for row in connection.execute(query).mappings()]
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs are in each state; every state is named."""
+        query = sa.select(JOBS.c.state, sa.func.count()).group_by(JOBS.c.state)
+        with self.engine.connect() as connection:
+            found = {state: count for state, count in connection.execute(query)}
+        return {state: found.get(state, 0) for state in STATES}
+
+    def update(
+        self, job_id: str, *, expect: Sequence[str], attempt: int | None = None, **columns: Any
+    ) -> bool:
+        """`update_in` in a transaction of its own."""
+        with self.transaction() as connection:
+            return self.update_in(connection, job_id, expect=expect, attempt=attempt, **columns)
+
+    def update_in(
+        self,
+        connection: sa.Connection,
+        job_id: str,
+        *,
+        expect: Sequence[str],
+        attempt: int | None = None,
+        **columns: Any,
+    ) -> bool:
+        """Changes a job that is in one of the expected states (and at the expected attempt).
+
+        False, and nothing changed, if it is not: it was cancelled, or another worker has it.
+        """
+        change = sa.update(JOBS).where(JOBS.c.id == job_id, JOBS.c.state.in_(expect)).values(**columns)
+        if attempt is not None:
+            change = change.where(JOBS.c.attempts == attempt)
+        return connection.execute(change).rowcount == 1
+
+    # our own results
+
+    def register_result(self, series_instance_uid: str, job_id: str, kind: str) -> None:
+        """Must come before the first instance is stored."""
+        with self.engine.begin() as connection:
+            known = sa.select(RESULT_SERIES.c.job_id).where(
+                RESULT_SERIES.c.series_instance_uid == series_instance_uid
+            )
+            if connection.execute(known).first() is None:
+                connection.execute(
+                    sa.insert(RESULT_SERIES).values(
+                        series_instance_uid=series_instance_uid, job_id=job_id, kind=kind
+                    )
+                )
+
+    def job_of_result(self, series_instance_uid: str) -> str | None:
+        query = sa.select(RESULT_SERIES.c.job_id).where(
+            RESULT_SERIES.c.series_instance_uid == series_instance_uid
+        )
+        with self.engine.connect() as connection:
+            return connection.execute(query).scalar_one_or_none()

@@ -1,0 +1,158 @@
+"""The node process: its parts, put together once.
+
+Started by the door with its life line on standard input. Two threads do the work: this one serves HTTP on the
+Unix socket that only the door may open, the receiver follows Orthanc's changes. Inference is in the workers.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import uvicorn
+
+from pipelines.catalog import Catalog
+from pipelines.errors import ConfigurationError, OrthogenError, PassingTrouble
+from plugin.database import database_url, open_engine, prepare_database
+from plugin.door.supervise import Child
+from plugin.follow import take_in_changes
+from plugin.hand_over import HandOver, end_now, follow_life_line, read_hand_over, say_ready
+from plugin.ledger import Ledger
+from plugin.logs import log_to_stderr
+from plugin.orthanc_rest import OrthancRest
+from plugin.parts import Parts
+from plugin.preflight import configuration_problems
+from plugin.receive import Reception, due
+from plugin.rest import make_app
+from plugin.settings import REPOSITORY, pipeline_folders, read_settings
+from plugin.submit import Queue
+
+LOOK_EVERY_S = 5.0
+"""Without a wake-up, /changes is read this often all the same."""
+TROUBLE_PAUSE_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Node:
+    """What runs in this process."""
+
+    def __init__(self, parts: Parts, socket_path: str) -> None:
+        self.parts = parts
+        self.socket_path = socket_path
+        self.wake = threading.Event()
+
+    @classmethod
+    def assemble(cls, hand_over: HandOver) -> Node:
+        """Raises OrthogenError when the configuration, a model or the database cannot be used."""
+        settings = read_settings(hand_over.section)
+        catalog = Catalog.load(pipeline_folders(settings))
+        refuse_errors(hand_over, catalog)
+        hand_over.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        url = database_url(settings.database, hand_over.state)
+        prepare_database(url)
+        ledger = Ledger(open_engine(url))
+        queue = Queue(ledger)
+        reception = Reception(OrthancRest(hand_over.address), ledger, queue, catalog, settings)
+        workers = tuple(make_worker(hand_over, slot) for slot in range(settings.workers))
+        return cls(
+            Parts(hand_over.state, settings, catalog, ledger, queue, reception, workers), hand_over.socket
+        )
+
+    def run(self) -> None:
+        """Serves until the life line ends."""
+        self.parts.queue.resume()
+        for worker in self.parts.workers:
+            worker.start()
+        threading.Thread(target=self._receive, name="receiver", daemon=True).start()
+        say_ready()
+        config = uvicorn.Config(make_app(self.parts), log_config=None, lifespan="off")
+        uvicorn.Server(config).run(sockets=[private_socket(self.socket_path)])
+        self.stop()
+
+    def stop(self) -> None:
+        for worker in self.parts.workers:
+            worker.ask_to_stop()
+        for worker in self.parts.workers:
+            worker.stop()
+        end_now()
+
+    def _receive(self) -> None:
+        pause_s = 0.0
+        while True:
+            self.wake.wait(pause_s)
+            self.wake.clear()
+            pause_s = self._receive_once()
+
+    def _receive_once(self) -> float:
+        """Takes in what came, judges what is complete; returns the seconds until there may be more."""
+        try:
+            take_in_changes(self.parts.reception.orthanc, self.parts.ledger)
+            pending = self.parts.ledger.pending()
+            ready, next_in_s = due(pending, self.parts.settings.quiet_seconds, time.time())
+            for series_orthanc_id in ready:
+                self._take(series_orthanc_id, pending[series_orthanc_id])
+            self.parts.queue.set_poison_aside()
+            return min(next_in_s, LOOK_EVERY_S)
+        except PassingTrouble as trouble:
+            log.warning("%s", trouble)
+        except Exception:
+            log.exception("the receiver met an error; it goes on")
+        return TROUBLE_PAUSE_S
+
+    def _take(self, series_orthanc_id: str, last_instance_at: float) -> None:
+        for job in self.parts.reception.take(series_orthanc_id, last_instance_at):
+            log.info("job %s: %s by rule %r", job.id, job.pipeline, job.rule)
+        self.parts.wake_workers()
+
+
+def private_socket(path: str) -> socket.socket:
+    """A listening Unix socket that this user alone may open."""
+    Path(path).unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(path)
+    Path(path).chmod(0o600)
+    return listening
+
+
+def make_worker(hand_over: HandOver, slot: int) -> Child:
+    command = [sys.executable, "-m", "plugin.worker"]
+    line = replace(hand_over, slot=slot, socket="").line()
+    return Child(command, str(REPOSITORY), line, pass_on)
+
+
+def pass_on(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+def refuse_errors(hand_over: HandOver, catalog: Catalog) -> None:
+    """Rules that name what does not exist are found before anything starts."""
+    errors = [
+        problem
+        for problem in configuration_problems(hand_over.section, catalog)
+        if problem.severity == "error"
+    ]
+    if errors:
+        raise ConfigurationError(f"{errors[0].path}: {errors[0].what}", remedy=errors[0].allowed)
+
+
+def main() -> None:
+    log_to_stderr("node")
+    hand_over = read_hand_over()
+    try:
+        node = Node.assemble(hand_over)
+    except OrthogenError as error:
+        log.error("%s", error)
+        end_now(2)
+        return
+    follow_life_line(on_line=node.wake.set, on_end=node.stop)
+    node.run()
+
+
+if __name__ == "__main__":
+    main()

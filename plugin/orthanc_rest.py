@@ -1,0 +1,92 @@
+"""The few calls this node makes to Orthanc's REST API, over kept-alive connections.
+
+Orthanc's own words: a resource's `ID` is its `orthanc_id` here. The token is the one Orthanc gave the door at
+this start (`GenerateRestApiAuthorizationToken`); it dies with Orthanc.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+
+from pipelines.errors import PassingTrouble
+
+
+class Gone(PassingTrouble):
+    """The resource is not, or no longer, in Orthanc."""
+
+
+@dataclass(frozen=True)
+class OrthancAddress:
+    """Where Orthanc's REST API is, and the right to use it."""
+
+    url: str
+    token: str | None
+
+
+class OrthancRest:
+    """Orthanc's REST API; safe to share between threads."""
+
+    def __init__(self, address: OrthancAddress, *, connections: int = 8, timeout_s: float = 60.0) -> None:
+        headers = {"Authorization": address.token} if address.token else {}
+        self._url = address.url.rstrip("/")
+        self._pool = urllib3.PoolManager(
+            maxsize=connections,
+            block=True,
+            headers=headers,
+            timeout=urllib3.Timeout(connect=5.0, read=timeout_s),
+            retries=False,
+            cert_reqs="CERT_NONE",
+        )
+
+    def json(self, path: str) -> Any:
+        return json.loads(self._call("GET", path))
+
+    def changes(self, since: int, limit: int) -> dict[str, Any]:
+        """A page of the log of changes: `Changes`, `Done`, `Last`."""
+        page = self.json(f"/changes?since={since}&limit={limit}")
+        return dict(page)
+
+    def instance_file(self, instance_orthanc_id: str) -> bytes:
+        """The instance as it was received (Part 10)."""
+        return self._call("GET", f"/instances/{instance_orthanc_id}/file")
+
+    def instances_of(self, series_orthanc_id: str) -> list[dict[str, Any]]:
+        """Each instance of a series with its MainDicomTags."""
+        return list(self.json(f"/series/{series_orthanc_id}/instances"))
+
+    def metadata(self, instance_orthanc_id: str) -> dict[str, str]:
+        """How the instance came: RemoteAET, CalledAET, RemoteIP, Origin."""
+        return dict(self.json(f"/instances/{instance_orthanc_id}/metadata?expand"))
+
+    def find_series(self, series_instance_uid: str) -> str | None:
+        """Orthanc id of the series with this UID, if there is exactly one."""
+        query = {"Level": "Series", "Query": {"SeriesInstanceUID": series_instance_uid}}
+        found = json.loads(self._call("POST", "/tools/find", json.dumps(query).encode()))
+        return str(found[0]) if len(found) == 1 else None
+
+    def store_instance(self, data: bytes) -> dict[str, Any]:
+        """Stores one instance; `Status` is Success or AlreadyStored (then nothing was changed)."""
+        return dict(json.loads(self._call("POST", "/instances", data)))
+
+    def delete_series(self, series_orthanc_id: str) -> None:
+        try:
+            self._call("DELETE", f"/series/{series_orthanc_id}")
+        except Gone:
+            return
+
+    def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        try:
+            response = self._pool.request(method, self._url + path, body=body)
+        except urllib3.exceptions.HTTPError as error:
+            raise PassingTrouble(
+                f"Orthanc does not answer at {self._url} ({type(error).__name__})", remedy="is it running?"
+            ) from error
+        if response.status == 404:
+            raise Gone(f"Orthanc has no {path}")
+        if response.status >= 300:
+            raise PassingTrouble(f"Orthanc answered {response.status} to {method} {path}")
+        return response.data

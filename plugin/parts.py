@@ -1,0 +1,30 @@
+"""The node's parts, for whoever serves from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.catalog import Catalog
+from plugin.door.supervise import Child
+from plugin.ledger import Ledger
+from plugin.receive import Reception
+from plugin.settings import Settings
+from plugin.submit import Queue
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Put together once, in `node.py`."""
+
+    state_folder: Path
+    settings: Settings
+    catalog: Catalog
+    ledger: Ledger
+    queue: Queue
+    reception: Reception
+    workers: tuple[Child, ...]
+
+    def wake_workers(self) -> None:
+        for worker in self.workers:
+            worker.wake()

@@ -1,0 +1,151 @@
+"""One attempt at one job, from the ledger's row to its end in the ledger."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.catalog import Catalog
+from pipelines.errors import JobInterrupted, OrthogenError, PassingTrouble, Refused
+from pipelines.pipeline import Execution, Pipeline, open_pipeline
+from plugin.identity import Request, run_identity
+from plugin.ledger import Job, Ledger
+from plugin.orthanc_ends import OrthancEnds, set_aside, withdraw
+from plugin.orthanc_rest import OrthancRest
+from plugin.run_job import Outcome, run_job
+from plugin.settings import Settings
+from plugin.submit import Queue
+
+RETRY_GROWTH = 4.0
+LONGEST_RETRY_S = 3600.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Performer:
+    """What a worker keeps between jobs: connections, and warm sessions."""
+
+    orthanc: OrthancRest
+    ledger: Ledger
+    queue: Queue
+    catalog: Catalog
+    settings: Settings
+    state_folder: Path
+    _open: dict[str, Pipeline] = field(default_factory=dict, init=False)
+
+    def warm(self) -> None:
+        """Opens every pipeline a rule names, so that the first study does not wait for it."""
+        for rule in self.settings.rules:
+            self.pipeline(rule.pipeline)
+
+    def pipeline(self, name: str) -> Pipeline:
+        if name not in self._open:
+            execution = Execution(
+                providers=self.settings.providers, parallel_slices=self.settings.parallel_slices
+            )
+            self._open[name] = open_pipeline(self.catalog[name], execution)
+        return self._open[name]
+
+    def perform(self, job_id: str, attempt: int) -> str:
+        """Runs the attempt and writes its end; returns the job's state as the worker left it."""
+        job = self.ledger.job(job_id)
+        if job is None or not self._claim(job, attempt):
+            return "superseded"
+        try:
+            return self._finish(job, self._run(job))
+        except JobInterrupted:
+            return self._interrupted(job)
+        except Refused as refusal:
+            return self._fail(job, [f"refused ({refusal.reason}): {refusal}"])
+        except PassingTrouble as trouble:
+            return self._try_again(job, str(trouble))
+        except OrthogenError as error:
+            return self._fail(job, [str(error)])
+        except Exception:
+            log.exception("job %s: attempt %d broke off", job_id, attempt)
+            return self._try_again(job, "an unexpected error; the worker's log has it under the job's id")
+
+    def held_folder(self, job_id: str) -> Path:
+        return held_folder(self.state_folder, job_id)
+
+    def _claim(self, job: Job, attempt: int) -> bool:
+        return job.attempts == attempt and self.ledger.update(
+            job.id,
+            expect=("queued", "running"),
+            attempt=attempt,
+            state="running",
+            stage="fetch",
+            started=time.time(),
+        )
+
+    def _run(self, job: Job) -> Outcome:
+        pipeline = self.pipeline(job.pipeline)
+        request = Request(job_id=job.id, rule=job.rule, created_s=job.created)
+        identity = run_identity(pipeline, request, self.settings)
+        ends = OrthancEnds(self.orthanc, self.ledger, job)
+        return run_job(ends.headers(), pipeline, identity, ends.ends())
+
+    def _finish(self, job: Job, outcome: Outcome) -> str:
+        verdict = outcome.verdict
+        state = "done"
+        if verdict.level == "HOLD" and job.on_hold != "release":
+            state = "held" if job.on_hold == "keep" else "failed"
+            self._take_out(job, [outcome.result_series_uid])
+        ended = self.ledger.update(
+            job.id,
+            expect=("running",),
+            attempt=job.attempts,
+            state=state,
+            stage=state,
+            progress=1.0,
+            verdict=verdict.level,
+            reasons=[*verdict.reasons, *outcome.warnings],
+            figures={**verdict.figures, "clipped_voxels": float(outcome.clipped_voxels)},
+            finished=time.time(),
+        )
+        return state if ended else self._interrupted(job)
+
+    def _take_out(self, job: Job, result_series_uids: list[str]) -> None:
+        if job.on_hold == "keep":
+            set_aside(self.orthanc, result_series_uids, self.held_folder(job.id))
+        else:
+            withdraw(self.orthanc, result_series_uids)
+
+    def _interrupted(self, job: Job) -> str:
+        """Cancelled: nothing half-made stays. Taken over: whoever has the job now writes the same objects."""
+        present = self.ledger.job(job.id)
+        if present is not None and present.state == "cancelled":
+            withdraw(self.orthanc, present.result_series_uids)
+        return "interrupted"
+
+    def _fail(self, job: Job, reasons: list[str]) -> str:
+        present = self.ledger.job(job.id)
+        withdraw(self.orthanc, present.result_series_uids if present else ())
+        self.ledger.update(
+            job.id,
+            expect=("running",),
+            attempt=job.attempts,
+            state="failed",
+            stage="failed",
+            reasons=reasons,
+            result_series_uids=[],
+            finished=time.time(),
+        )
+        log.warning("job %s failed: %s", job.id, "; ".join(reasons))
+        return "failed"
+
+    def _try_again(self, job: Job, reason: str) -> str:
+        if job.attempts >= self.settings.maximum_attempts:
+            return self._fail(job, [f"given up after {job.attempts} attempts: {reason}"])
+        delay_s = min(self.settings.retry_seconds * RETRY_GROWTH ** (job.attempts - 1), LONGEST_RETRY_S)
+        waiting = f"attempt {job.attempts} failed: {reason}; the next one starts in {delay_s:.0f} s"
+        self.queue.next_attempt(job, expect=("running",), reasons=[waiting], delay_s=delay_s)
+        return "queued"
+
+
+def held_folder(state_folder: Path, job_id: str) -> Path:
+    """Where the results of a held job lie."""
+    return state_folder / "held" / job_id

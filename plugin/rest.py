@@ -1,0 +1,186 @@
+"""The node's HTTP interface, under /orthogen/. Only the door can reach it, so Orthanc's authentication is the
+way in.
+
+Every route is in the list in `make_app`. A call that changes something needs the header `X-Orthogen: 1`,
+which no cross-site form can send. Errors are JSON: error, detail, remedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from pipelines.errors import OrthogenError
+from plugin.health import health
+from plugin.identity import node_version
+from plugin.ledger import STATES, Job
+from plugin.parts import Parts
+from plugin.people import cancel, reject, release, retry, run_now
+from plugin.rest_errors import Conflict, NotFound, Unacceptable, as_json, on_error, on_http_error
+
+Handler = Callable[[Parts, Request], Any]
+
+
+def make_app(parts: Parts) -> Starlette:
+    """The routes, in one place."""
+
+    def get(path: str, handler: Handler) -> Route:
+        return Route("/orthogen/api" + path, _called(parts, handler), methods=["GET"])
+
+    def post(path: str, handler: Handler) -> Route:
+        return Route("/orthogen/api" + path, _called(parts, handler, changes=True), methods=["POST"])
+
+    routes = [
+        get("/health", get_health),
+        get("/jobs", list_jobs),
+        post("/jobs", post_job),
+        get("/jobs/{id}", get_job),
+        post("/jobs/{id}/cancel", lambda parts, request: shown(cancel(parts, job_of(parts, request)))),
+        post("/jobs/{id}/retry", lambda parts, request: shown(retry(parts, job_of(parts, request)))),
+        post("/jobs/{id}/release", lambda parts, request: shown(release(parts, job_of(parts, request)))),
+        post("/jobs/{id}/reject", lambda parts, request: shown(reject(parts, job_of(parts, request)))),
+        get("/explain", explain),
+        get("/pipelines", list_pipelines),
+        get("/rules", list_rules),
+    ]
+    handlers: dict[Any, Any] = {HTTPException: on_http_error, OrthogenError: on_error}
+    return Starlette(routes=routes, exception_handlers=handlers)
+
+
+def _called(
+    parts: Parts, handler: Handler, *, changes: bool = False
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        if changes and request.headers.get("x-orthogen") != "1":
+            raise Unacceptable(
+                "the header X-Orthogen: 1 is missing", remedy="send it with every call that changes something"
+            )
+        request.state.body = await request.body()
+        answer = await anyio.to_thread.run_sync(handler, parts, request)
+        return answer if isinstance(answer, Response) else JSONResponse(answer)
+
+    return endpoint
+
+
+def get_health(parts: Parts, _request: Request) -> Response:
+    found = health(parts)
+    return JSONResponse(found, status_code=200 if found["status"] == "ok" else 503)
+
+
+def list_jobs(parts: Parts, request: Request) -> list[dict[str, Any]]:
+    asked = request.query_params
+    columns = {"study": "study_instance_uid", "series": "source_series_uid", "state": "state"}
+    equals = {column: asked[name] for name, column in columns.items() if asked.get(name)}
+    if equals.get("state", STATES[0]) not in STATES:
+        raise Unacceptable(f"state {equals['state']!r} does not exist", remedy="one of " + ", ".join(STATES))
+    jobs = parts.ledger.jobs(limit=_limit(asked.get("limit")), since=_since(asked.get("since")), **equals)
+    return [shown(job) for job in jobs]
+
+
+def get_job(parts: Parts, request: Request) -> dict[str, Any]:
+    return shown(job_of(parts, request))
+
+
+def post_job(parts: Parts, request: Request) -> Response:
+    wanted = as_json(request)
+    job, new = run_now(parts, wanted)
+    if not new:
+        raise Conflict(
+            f"the same content was already given to this pipeline version as job {job.id}",
+            remedy='send "force": true to run it once more',
+            job=shown(job),
+        )
+    return JSONResponse(shown(job), status_code=201)
+
+
+def explain(parts: Parts, request: Request) -> dict[str, Any]:
+    study_instance_uid = request.query_params.get("study")
+    if not study_instance_uid:
+        raise Unacceptable("the parameter study is missing", remedy="give a Study Instance UID")
+    judgements = [
+        {**judgement, "at": moment(judgement["at"])}
+        for judgement in parts.ledger.explanations(study_instance_uid)
+    ]
+    jobs = parts.ledger.jobs(study_instance_uid=study_instance_uid)
+    return {
+        "study_instance_uid": study_instance_uid,
+        "series": judgements,
+        "jobs": [shown(job) for job in jobs],
+    }
+
+
+def list_pipelines(parts: Parts, _request: Request) -> list[dict[str, Any]]:
+    return [
+        {**entry.manifest.model_dump(mode="json", by_alias=True), "ModelSha256": entry.model_sha256}
+        for entry in parts.catalog
+    ]
+
+
+def list_rules(parts: Parts, _request: Request) -> list[dict[str, Any]]:
+    return [rule.model_dump(mode="json", by_alias=True) for rule in parts.settings.rules]
+
+
+def job_of(parts: Parts, request: Request) -> Job:
+    job = parts.ledger.job(request.path_params["id"])
+    if job is None:
+        raise NotFound(
+            f"there is no job {request.path_params['id']}", remedy="GET /orthogen/api/jobs lists them"
+        )
+    return job
+
+
+def shown(job: Job) -> dict[str, Any]:
+    """A job as the interface promises it."""
+    return {
+        "id": job.id,
+        "state": job.state,
+        "stage": job.stage,
+        "pipeline": job.pipeline,
+        "pipeline_version": job.pipeline_version,
+        "rule": job.rule,
+        "mode": job.mode,
+        "priority": job.priority,
+        "study_instance_uid": job.study_instance_uid,
+        "source_series_uid": job.source_series_uid,
+        "source_instances": len(job.instances),
+        "result_series_uids": list(job.result_series_uids),
+        "verdict": job.verdict,
+        "reasons": list(job.reasons),
+        "figures": dict(job.figures),
+        "progress": job.progress,
+        "attempts": job.attempts,
+        "created": moment(job.created),
+        "started": moment(job.started),
+        "finished": moment(job.finished),
+        "deliveries": [],
+        "node_version": node_version(),
+    }
+
+
+def moment(seconds: float | None) -> str | None:
+    """ISO 8601 in UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _limit(text: str | None) -> int:
+    try:
+        return min(max(int(text or 100), 1), 1000)
+    except ValueError:
+        raise Unacceptable(f"limit {text!r} is no number", remedy="1 to 1000") from None
+
+
+def _since(text: str | None) -> float | None:
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise Unacceptable(f"since {text!r} is no time", remedy="ISO 8601, e.g. 2026-01-31T08:00") from None

@@ -1,0 +1,1 @@
+"""Routing rules: data and pure functions. Which series goes to which pipeline, and why or why not."""

@@ -1,0 +1,182 @@
+"""Jobs into the queue: the ledger's row and DBOS's row in one transaction, by a key that is the series'
+content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOSClient, EnqueueOptions
+
+from pipelines.catalog import CatalogEntry
+from plugin.json_rows import JsonRows
+from plugin.ledger import Job, Ledger
+from plugin.routing.rule import Rule
+
+APPLICATION = "orthogen"
+APPLICATION_VERSION = "1"
+"""Changes only when the order of a workflow's steps changes, or an upgrade would strand queued jobs."""
+INFERENCE_QUEUE = "inference"
+WORKFLOW = "run_job"
+PRIORITIES = {"stat": 1, "high": 5, "routine": 10}
+"""DBOS: lower is sooner, and leaving it out would mean 0, sooner than STAT."""
+ALL = 1_000_000
+JOB_NAMESPACE = uuid.UUID("6f1a9a53-55c7-4f0c-9b0c-0f6d2b7a7a10")
+
+
+@dataclass(frozen=True)
+class CompleteSeries:
+    """A series at the moment it was judged complete."""
+
+    series_orthanc_id: str
+    study_instance_uid: str
+    series_instance_uid: str
+    instances: tuple[tuple[str, str], ...]
+    """(SOP Instance UID, Orthanc id), sorted by UID."""
+
+    @property
+    def content_sha256(self) -> str:
+        return content_sha256(uid for uid, _ in self.instances)
+
+
+def content_sha256(sop_instance_uids: Iterable[str]) -> str:
+    """What a series holds, as one digest: order and Orthanc's ids do not matter."""
+    return hashlib.sha256("\n".join(sorted(sop_instance_uids)).encode("ascii")).hexdigest()
+
+
+def job_key(series: CompleteSeries, entry: CatalogEntry) -> str:
+    """The same content by the same pipeline version, model and configuration is the same job."""
+    manifest = entry.manifest
+    parts = [series.content_sha256, manifest.name, manifest.version, entry.model_sha256, entry.config_sha256]
+    return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()
+
+
+class Queue:
+    """Where jobs are put for the workers."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._client = DBOSClient(
+            system_database_engine=ledger.engine, serializer=JsonRows(), application_name=APPLICATION
+        )
+
+    def submit(
+        self,
+        connection: sa.Connection,
+        series: CompleteSeries,
+        rule: Rule,
+        entry: CatalogEntry,
+        *,
+        again: bool,
+    ) -> tuple[Job, bool]:
+        """The job for this content, and whether it is new; `again` makes a new one even if it was done
+        before.
+        """
+        key = job_key(series, entry)
+        earlier = self._ledger.with_key(connection, key)
+        if earlier is not None and not again:
+            return earlier, False
+        job = _new_job(key, series, rule, entry, nonce=earlier.id if earlier else "")
+        self._ledger.add(connection, job)
+        self.enqueue(job, connection)
+        return job, True
+
+    def enqueue(self, job: Job, connection: sa.Connection, *, delay_s: float = 0.0) -> None:
+        """Hands the job's present attempt to the workers; doing so twice is the same as once."""
+        options: EnqueueOptions = {
+            "workflow_name": WORKFLOW,
+            "queue_name": INFERENCE_QUEUE,
+            "workflow_id": workflow_id(job.id, job.attempts),
+            "app_version": APPLICATION_VERSION,
+            "priority": PRIORITIES[job.priority],
+        }
+        if delay_s:
+            options["delay_seconds"] = delay_s
+        self._client.enqueue_in_transaction(connection, options, job.id, job.attempts)
+
+    def next_attempt(
+        self, job: Job, *, expect: Sequence[str], reasons: Sequence[str], delay_s: float
+    ) -> bool:
+        """The job once more, later; False, and nothing changed, if it is no longer as expected."""
+        following = replace(job, attempts=job.attempts + 1)
+        waiting = {"state": "queued", "stage": "queued", "progress": 0.0, "finished": None}
+        with self._ledger.transaction() as connection:
+            changed = self._ledger.update_in(
+                connection,
+                job.id,
+                expect=expect,
+                attempt=job.attempts,
+                attempts=following.attempts,
+                reasons=list(reasons),
+                **waiting,
+            )
+            if changed:
+                self.enqueue(following, connection, delay_s=delay_s)
+        return changed
+
+    def cancel(self, job: Job) -> None:
+        """Takes the job's workflow away from the workers; a running one stops at its next progress report."""
+        self._client.cancel_workflow(workflow_id(job.id, job.attempts))
+
+    def resume(self) -> None:
+        """After a start: what is queued is surely in the queue, what was left between two states goes on."""
+        for job in self._ledger.jobs(state="queued", limit=ALL):
+            with self._ledger.transaction() as connection:
+                self.enqueue(job, connection)
+        for job in self._ledger.jobs(state="running", limit=ALL):
+            if self._status(job) not in ("PENDING", "ENQUEUED", "DELAYED"):
+                self.next_attempt(
+                    job, expect=("running",), reasons=["its end was lost; once more"], delay_s=0
+                )
+
+    def set_poison_aside(self) -> None:
+        """A job under which workers crash again and again is failed, and the queue goes on."""
+        for job in self._ledger.jobs(state="running", limit=ALL):
+            if self._status(job) == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+                reason = "the worker crashed repeatedly while running this job; it is set aside"
+                self._ledger.update(
+                    job.id, expect=("running",), state="failed", stage="failed", reasons=[reason]
+                )
+
+    def _status(self, job: Job) -> str | None:
+        found = self._client.list_workflows(
+            workflow_ids=[workflow_id(job.id, job.attempts)], load_input=False, load_output=False
+        )
+        return found[0].status if found else None
+
+    def close(self) -> None:
+        self._client.destroy()
+
+
+def workflow_id(job_id: str, attempt: int) -> str:
+    return f"{job_id}#{attempt}"
+
+
+def _new_job(key: str, series: CompleteSeries, rule: Rule, entry: CatalogEntry, nonce: str) -> Job:
+    columns: dict[str, Any] = {
+        "mode": rule.mode,
+        "on_hold": rule.on_hold,
+        "priority": rule.priority,
+        "send_to": tuple(rule.send_to),
+    }
+    return Job(
+        id=str(uuid.uuid5(JOB_NAMESPACE, key + nonce)),
+        key=key,
+        state="queued",
+        pipeline=entry.manifest.name,
+        pipeline_version=entry.manifest.version,
+        rule=rule.name,
+        study_instance_uid=series.study_instance_uid,
+        source_series_uid=series.series_instance_uid,
+        series_orthanc_id=series.series_orthanc_id,
+        instances=series.instances,
+        created=float(int(time.time())),
+        **columns,
+    )

@@ -1,0 +1,403 @@
+"""Tiny models of every family through the whole engine, against plain numpy."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from pipelines.catalog import CatalogEntry
+from pipelines.errors import PassingTrouble, PipelineBroken, Refused
+from pipelines.pipeline import Execution, open_pipeline
+from pipelines.repeats import UncertainResult
+from pipelines.sampling.chance import START, Chance
+from pipelines.sampling.samplers import SAMPLERS
+from pipelines.sampling.settings import SamplerSettings
+from pipelines.session import RUN_ERRORS, OpenModel
+from pipelines.volume import SliceResult
+from tests.pipelines.tiny_models import (
+    as_slices,
+    axial_grid,
+    centre_slice,
+    file_json,
+    graph_model,
+    slice_convolution,
+    tiny_decoder,
+    tiny_denoiser,
+    tiny_encoder,
+    tiny_entry,
+)
+
+Values = NDArray[np.float32]
+ONE_SLICE = [{"Name": "slices", "Modality": "MR", "Quantity": "mr_signal"}]
+SAMPLER = {"Method": "ddim", "Steps": 5, "NoisyInput": "noisy", "TimeInput": "time"}
+WIDTHS = [Execution(parallel_slices=1), Execution(parallel_slices=3, batch_slices=4)]
+
+
+def signal(*shape: int) -> Values:
+    return np.random.default_rng(2).normal(0.2, 0.5, shape).astype(np.float32)
+
+
+def results(entry: CatalogEntry, values: Values, execution: Execution, seed: int = 7) -> list[SliceResult]:
+    pipeline = open_pipeline(entry, execution)
+    return list(pipeline.stream(as_slices(values), axial_grid(*values.shape), seed=seed))
+
+
+def run(entry: CatalogEntry, values: Values, execution: Execution, seed: int = 7) -> Values:
+    return np.stack([result.values for result in results(entry, values, execution, seed)])
+
+
+def diffusion_entry(folder: Path, sampler: dict[str, Any], **changes: Any) -> CatalogEntry:
+    time_type = changes.pop("time_type", TensorProto.FLOAT)
+    model = tiny_denoiser(time_type=time_type)
+    fields: dict[str, Any] = {
+        "Family": "diffusion",
+        "Generative": True,
+        "Inputs": ONE_SLICE,
+        "Model": file_json("model.onnx", model, Input="slices", Output="predicted"),
+        "Sampler": SAMPLER | sampler,
+    }
+    return tiny_entry(folder, model, **(fields | changes))
+
+
+def denoised(x: Values, time: float, condition: Values) -> Values:
+    """The tiny denoiser's formula."""
+    predicted: Values = np.float32(0.3) * x + np.float32(0.1) * condition + np.float32(time / 5000)
+    return predicted
+
+
+def expected_diffusion(values: Values, chosen: SamplerSettings, *, sample: int = 0, seed: int = 7) -> Values:
+    """Slice by slice, with the formula of the tiny denoiser."""
+
+    def one(index: int, condition: Values) -> Values:
+        chance = Chance(seed, sample, index, condition.shape, (0, 0))
+
+        def predict(x: Values, time: float) -> Values:
+            without = denoised(x, time, np.full_like(condition, chosen.null_condition))
+            guided: Values = without + np.float32(chosen.guidance) * (denoised(x, time, condition) - without)
+            return guided
+
+        def draw(step: int) -> Values:
+            return chance.normal(step, 1, condition.shape)[np.newaxis]
+
+        image: Values = SAMPLERS[chosen.method](chosen, predict, draw(START), draw)[0, 0]
+        return image
+
+    return np.stack([one(index, condition) for index, condition in enumerate(values)])
+
+
+@pytest.mark.parametrize("execution", WIDTHS)
+def test_a_gan_is_its_generator(tmp_path: Path, execution: Execution) -> None:
+    model = graph_model(
+        [helper.make_node("Tanh", ["slices"], ["denoised"])],
+        inputs={"slices": ["batch", 1, "rows", "columns"]},
+        outputs={"denoised": ["batch", 1, "rows", "columns"]},
+    )
+    entry = tiny_entry(tmp_path, model, Family="GAN", Generative=True, Inputs=ONE_SLICE, Task="translate")
+    values = signal(5, 12, 10)
+    np.testing.assert_allclose(run(entry, values, execution), np.tanh(values), atol=1e-5)
+
+
+@pytest.mark.parametrize("execution", WIDTHS)
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        {"Method": "ddpm", "Steps": 6},
+        {"Method": "ddim", "Eta": 0.5, "Prediction": "v_prediction"},
+        {"Method": "dpm-solver++", "TimestepSpacing": "linspace"},
+        {"Method": "rectified-flow", "Shift": 2.0},
+        {"Method": "ddim", "Guidance": 3.0, "NullCondition": -1.0},
+    ],
+)
+def test_a_diffusion_pipeline_is_its_sampler_around_its_model(
+    tmp_path: Path, execution: Execution, sampler: dict[str, Any]
+) -> None:
+    values = signal(5, 6, 9)
+    entry = diffusion_entry(tmp_path, sampler)
+    assert entry.manifest.sampler is not None
+    expected = expected_diffusion(values, entry.manifest.sampler)
+    np.testing.assert_allclose(run(entry, values, execution), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_time_in_whole_numbers_is_given_to_models_that_want_it(tmp_path: Path) -> None:
+    values = signal(2, 6, 6)
+    entry = diffusion_entry(tmp_path, {}, time_type=TensorProto.INT64)
+    assert entry.manifest.sampler is not None
+    expected = expected_diffusion(values, entry.manifest.sampler)
+    np.testing.assert_allclose(run(entry, values, Execution()), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_another_seed_gives_another_image_and_the_same_seed_the_same_bytes(tmp_path: Path) -> None:
+    values = signal(3, 8, 8)
+    entry = diffusion_entry(tmp_path, {"Method": "ddpm"})
+    first = run(entry, values, Execution(), seed=1)
+    assert run(entry, values, Execution(), seed=1).tobytes() == first.tobytes()
+    assert np.abs(run(entry, values, Execution(), seed=2) - first).max() > 0.1
+
+
+@pytest.mark.parametrize("tiles", [None, {"Shape": [8, 8], "Overlap": 0.5}])
+def test_a_slices_noise_depends_neither_on_its_batch_nor_on_its_worker(
+    tmp_path: Path, tiles: dict[str, Any] | None
+) -> None:
+    values = signal(7, 16, 20)
+    entry = diffusion_entry(tmp_path, {"Method": "ddpm"}, Tiles=tiles)
+    alone = run(entry, values, Execution(parallel_slices=1))
+    for workers, batch in ((1, 7), (3, 2), (2, 3)):
+        wide = run(entry, values, Execution(parallel_slices=workers, batch_slices=batch))
+        np.testing.assert_allclose(wide, alone, rtol=1e-5, atol=1e-5)
+
+
+def test_tiled_diffusion_shares_its_noise_so_that_a_pointwise_model_shows_no_tiles(tmp_path: Path) -> None:
+    values = signal(2, 24, 24)
+    whole = run(diffusion_entry(tmp_path / "whole", {"Method": "ddpm"}), values, Execution())
+    tiled_entry = diffusion_entry(tmp_path / "tiled", {"Method": "ddpm"}, Tiles={"Shape": [16, 8]})
+    np.testing.assert_allclose(run(tiled_entry, values, Execution()), whole, rtol=1e-5, atol=1e-5)
+
+
+def test_repeated_sampling_gives_the_mean_and_its_spread(tmp_path: Path) -> None:
+    values = signal(3, 6, 6)
+    steps = [{"Step": "scale", "Divide": 4.0, "Subtract": 1.0}]
+    entry = diffusion_entry(
+        tmp_path, {"Method": "ddpm"}, Repeats={"Samples": 4}, Companions=["uncertainty"], Preprocessing=steps
+    )
+    assert entry.manifest.sampler is not None
+    scaled = (values - 1) / np.float32(4)
+    each = np.stack(
+        [expected_diffusion(scaled, entry.manifest.sampler, sample=sample) * 4 + 1 for sample in range(4)]
+    )
+    for index, result in enumerate(results(entry, values, Execution(batch_slices=2))):
+        assert isinstance(result, UncertainResult)
+        np.testing.assert_allclose(result.values, each[:, index].mean(axis=0), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(result.spread, each[:, index].std(axis=0, ddof=1), rtol=1e-4, atol=1e-5)
+
+
+def test_an_ensemble_gives_the_mean_of_its_members(tmp_path: Path) -> None:
+    one, other = (slice_convolution(np.full((1, 1, 1, 1), factor, np.float32)) for factor in (1.0, 3.0))
+    member = file_json("other.onnx", other, Input="slices", Output="denoised")
+    tmp_path.joinpath("other.onnx").write_bytes(other)
+    entry = tiny_entry(tmp_path, one, Inputs=ONE_SLICE, Repeats={"Members": [member]})
+    values = signal(2, 5, 5)
+    for source, result in zip(values, results(entry, values, Execution()), strict=True):
+        assert isinstance(result, UncertainResult)
+        np.testing.assert_allclose(result.values, 2 * source, atol=1e-5)
+        np.testing.assert_allclose(result.spread, np.sqrt(2) * np.abs(source), atol=1e-5)
+
+
+def vae_entry(folder: Path, **changes: Any) -> CatalogEntry:
+    encoder, decoder = tiny_encoder(), tiny_decoder()
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.joinpath("encoder.onnx").write_bytes(encoder)
+    names = {"Input": "slices", "Mean": "mean", "LogVariance": "log_variance", "Downscale": 2}
+    fields: dict[str, Any] = {
+        "Family": "VAE",
+        "Generative": True,
+        "Inputs": ONE_SLICE,
+        "Model": file_json("model.onnx", decoder, Input="latents", Output="image", SizeMultiple=2),
+        "Encoder": file_json("encoder.onnx", encoder, **names),
+    }
+    return tiny_entry(folder, decoder, **(fields | changes))
+
+
+def means_of_four(values: Values) -> Values:
+    slices, rows, columns = values.shape
+    means: Values = values.reshape(slices, rows // 2, 2, columns // 2, 2).mean(axis=(2, 4), dtype=np.float32)
+    return means
+
+
+def spread_over_four(values: Values) -> Values:
+    return values.repeat(2, axis=1).repeat(2, axis=2)
+
+
+@pytest.mark.parametrize("execution", WIDTHS)
+def test_a_vae_without_temperature_decodes_the_mean(tmp_path: Path, execution: Execution) -> None:
+    values = signal(4, 8, 6)
+    result = run(vae_entry(tmp_path), values, execution)
+    np.testing.assert_allclose(result, spread_over_four(means_of_four(values)), atol=1e-5)
+
+
+def test_a_vae_with_temperature_strays_by_its_own_deviation(tmp_path: Path) -> None:
+    values = signal(4, 8, 6)
+    means = means_of_four(values)
+    noise = np.stack([Chance(7, 0, index, (8, 6), (0, 0)).normal(START, 2, (4, 3), 2) for index in range(4)])
+    latents = np.stack([means, -means], axis=1)
+    strayed = latents + 0.5 * np.exp(0.25 * latents) * noise
+    expected = spread_over_four(0.5 * (strayed[:, 0] - strayed[:, 1]))
+    result = run(vae_entry(tmp_path, Temperature=0.5), values, Execution(batch_slices=3))
+    np.testing.assert_allclose(result, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("tiles", [None, {"Shape": [8, 8], "Overlap": 0.5}])
+def test_latent_diffusion_encodes_samples_and_decodes(tmp_path: Path, tiles: dict[str, Any] | None) -> None:
+    denoiser, decoder = tiny_denoiser(channels=2), tiny_decoder()
+    tmp_path.joinpath("decoder.onnx").write_bytes(decoder)
+    tmp_path.joinpath("denoiser.onnx").write_bytes(denoiser)
+    entry = vae_entry(
+        tmp_path,
+        Family="diffusion",
+        Model=file_json("denoiser.onnx", denoiser, Input="slices", Output="predicted", SizeMultiple=2),
+        Decoder=file_json("decoder.onnx", decoder, Input="latents", Output="image"),
+        Encoder=vae_entry(tmp_path).manifest.encoder.model_dump(by_alias=True) | {"LatentScale": 0.5},  # type: ignore[union-attr]
+        Sampler=SAMPLER | {"Method": "dpm-solver++"},
+        Tiles=tiles,
+    )
+    values = signal(3, 16, 12)
+    chosen = entry.manifest.sampler
+    assert chosen is not None
+    sampler = SAMPLERS[chosen.method]
+
+    def expected(index: int, mean: Values) -> Values:
+        condition = np.float32(0.5) * np.stack([mean, -mean])[np.newaxis]
+        start = Chance(7, 0, index, (16, 12), (0, 0)).normal(START, 2, (8, 6), 2)[np.newaxis]
+
+        def predict(x: Values, time: float) -> Values:
+            return denoised(x, time, condition)
+
+        latents = sampler(chosen, predict, start, lambda step: start)[0]
+        image: Values = latents[0] - latents[1]
+        return image
+
+    each = np.stack([expected(index, mean) for index, mean in enumerate(means_of_four(values))])
+    result = run(entry, values, Execution(batch_slices=2))
+    np.testing.assert_allclose(result, spread_over_four(each), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("tiles", [None, {"Shape": [8, 8, 8], "Overlap": 0.5}])
+@pytest.mark.parametrize("execution", WIDTHS)
+def test_a_3d_network_sees_the_volume_and_gives_slices(
+    tmp_path: Path, tiles: dict[str, Any] | None, execution: Execution
+) -> None:
+    node = helper.make_node("Mul", ["slices", "factor"], ["denoised"])
+    space = ["depth", "rows", "columns"]
+    model = graph_model(
+        [node],
+        inputs={"slices": ["batch", 1, *space]},
+        outputs={"denoised": ["batch", 1, *space]},
+        weights={"factor": np.array(0.5, np.float32)},
+    )
+    names = file_json("model.onnx", model, Input="slices", Output="denoised", SizeMultiple=4)
+    entry = tiny_entry(tmp_path, model, Inputs=ONE_SLICE, Dimensions=3, Model=names, Tiles=tiles)
+    values = signal(11, 14, 17)
+    np.testing.assert_allclose(run(entry, values, execution), 0.5 * values, atol=1e-6)
+
+
+def two_inputs_entry(folder: Path, context: int) -> CatalogEntry:
+    window = 2 * context + 1
+    kernel = np.zeros((1, 2 * window, 1, 1), np.float32)
+    kernel[0, context], kernel[0, window + context] = 1.0, 10.0
+    inputs = [{**ONE_SLICE[0], "Name": name, "ContextSlices": context} for name in ("t1", "t2")]
+    return tiny_entry(folder, slice_convolution(kernel), Inputs=inputs)
+
+
+@pytest.mark.parametrize("context", [0, 1])
+def test_several_inputs_become_channels_in_the_manifests_order(tmp_path: Path, context: int) -> None:
+    t1, t2 = signal(4, 6, 6), signal(8, 6, 6)[4:]
+    pipeline = open_pipeline(two_inputs_entry(tmp_path, context), Execution())
+    grid = axial_grid(4, 6, 6)
+    stream = pipeline.stream(as_slices(t1), grid, seed=0, further={"t2": as_slices(t2)})
+    result = np.stack([each.values for each in stream])
+    np.testing.assert_allclose(result, t1 + 10 * t2, atol=1e-5)
+
+
+@pytest.mark.parametrize("further", [{}, {"flair": 4}, {"t2": 4, "flair": 4}, {"t2": 3}])
+def test_missing_unknown_or_unfitting_inputs_are_refused(tmp_path: Path, further: dict[str, int]) -> None:
+    pipeline = open_pipeline(two_inputs_entry(tmp_path, 0), Execution())
+    given = {name: as_slices(signal(slices, 6, 6)) for name, slices in further.items()}
+    with pytest.raises(Refused):
+        list(pipeline.stream(as_slices(signal(4, 6, 6)), axial_grid(4, 6, 6), seed=0, further=given))
+
+
+def test_mr_is_normalised_by_the_whole_series_and_brought_back(tmp_path: Path) -> None:
+    model = graph_model(
+        [helper.make_node("Clip", ["slices", "", "one"], ["denoised"])],
+        inputs={"slices": ["batch", 1, "rows", "columns"]},
+        outputs={"denoised": ["batch", 1, "rows", "columns"]},
+        weights={"one": np.array(1.0, np.float32)},
+    )
+    steps = [{"Step": "normalise", "Percentile": 90}]
+    entry = tiny_entry(tmp_path, model, Inputs=ONE_SLICE, Preprocessing=steps)
+    values = np.abs(signal(5, 8, 8)) * 700
+    level = float(np.percentile(values, 90))
+    np.testing.assert_allclose(run(entry, values, Execution()), np.minimum(values, level), rtol=1e-5)
+
+
+def test_a_translation_goes_through_its_postprocessing_instead_of_back(tmp_path: Path) -> None:
+    entry = tiny_entry(
+        tmp_path,
+        centre_slice(1),
+        Task="translate",
+        Inputs=ONE_SLICE,
+        OutputQuantity="hounsfield_units",
+        Preprocessing=[{"Step": "scale", "Divide": 100.0}],
+        Postprocessing=[
+            {"Step": "scale", "Divide": 0.001, "Subtract": 1.0},
+            {"Step": "clip", "Lower": -1024, "Upper": 3071},
+        ],
+    )
+    values = np.array([[[0.0, 100.0, 150.0, 900.0]]], np.float32)
+    assert run(entry, values, Execution()).ravel().tolist() == pytest.approx([-1000, 0, 500, 3071], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"Step": "resample", "SpacingMm": [0.5, 0.4]},
+        {"Step": "orient", "Axes": "RA"},
+        {"Step": "crop", "Shape": [10, 12]},
+    ],
+)
+def test_results_of_spatial_steps_land_on_the_sources_grid(tmp_path: Path, step: dict[str, Any]) -> None:
+    rows, columns = np.mgrid[:24, :20]
+    values = np.sin(rows / 6 + columns / 9)[np.newaxis].astype(np.float32)
+    entry = tiny_entry(tmp_path, centre_slice(1), Inputs=ONE_SLICE, Preprocessing=[step])
+    result = run(entry, values, Execution())
+    np.testing.assert_allclose(result[:, 2:-2, 2:-2], values[:, 2:-2, 2:-2], atol=0.02)
+    np.testing.assert_allclose(result, values, atol=0.06)
+
+
+class SmallMemory:
+    """A session that doubles its input, but fails for batches above `most`."""
+
+    def get_inputs(self) -> list[Any]:
+        return []
+
+    def __init__(self, most: int, words: str) -> None:
+        self.most = most
+        self.words = words
+
+    def run(self, outputs: list[str], inputs: dict[str, Values]) -> list[Values]:
+        (values,) = inputs.values()
+        if len(values) > self.most:
+            raise RUN_ERRORS[0](self.words)
+        return [values * 2]
+
+
+def test_a_model_exported_for_single_images_is_given_them_one_at_a_time(tmp_path: Path) -> None:
+    model = graph_model(
+        [helper.make_node("Neg", ["slices"], ["denoised"])],
+        inputs={"slices": [1, 1, "rows", "columns"]},
+        outputs={"denoised": [1, 1, "rows", "columns"]},
+    )
+    values = signal(5, 6, 6)
+    entry = tiny_entry(tmp_path, model, Inputs=ONE_SLICE)
+    np.testing.assert_array_equal(run(entry, values, Execution(batch_slices=3)), -values)
+
+
+def test_when_memory_runs_out_the_batch_is_halved() -> None:
+    session = SmallMemory(2, "Failed to allocate memory for requested buffer of size 1")
+    batch = signal(7, 1, 4, 4)
+    result = OpenModel("tiny", session, "CPUExecutionProvider", ()).run("y", {"x": batch})
+    np.testing.assert_array_equal(result, batch * 2)
+
+
+@pytest.mark.parametrize(("most", "words"), [(0, "out of memory"), (3, "something else went wrong")])
+def test_what_halving_cannot_help_is_a_passing_trouble(most: int, words: str) -> None:
+    model = OpenModel("tiny", SmallMemory(most, words), "CPUExecutionProvider", ())
+    with pytest.raises(PassingTrouble, match=words):
+        model.run("y", {"x": signal(4, 1, 4, 4)})
+
+
+def test_a_model_with_other_inputs_than_its_family_needs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PipelineBroken, match="the manifest names"):
+        open_pipeline(diffusion_entry(tmp_path, {"TimeInput": "moment"}), Execution())

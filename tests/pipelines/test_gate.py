@@ -1,0 +1,201 @@
+"""The gate on a phantom of air, lung, fat, soft tissue and bone, cleaned rightly and in wrong ways."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipelines.gate import Gate, Verdict
+from pipelines.manifest import Manifest
+from pipelines.volume import SliceResult, SliceValues
+from tests.pipelines.test_manifest import CT_DENOISE
+
+Values = NDArray[np.float32]
+SIDE = 192
+
+
+def clean_phantom() -> Values:
+    rows, columns = np.mgrid[:SIDE, :SIDE] / SIDE - 0.5
+    values = np.full((SIDE, SIDE), -1000.0, np.float32)
+    for radius, hounsfield_units in ((0.48, -100.0), (0.43, 40.0), (0.15, 700.0)):
+        values[rows**2 + columns**2 < radius**2] = hounsfield_units
+    for centre in (-0.28, 0.28):
+        values[rows**2 + (columns - centre) ** 2 < 0.11**2] = -800.0
+    for offset in range(-5, 6):
+        values[(rows - offset * 0.03) ** 2 + (columns - 0.28) ** 2 < 0.008**2] = 20.0
+    return values
+
+
+def blurred(values: Values, times: int) -> Values:
+    for _ in range(times):
+        for axis in (0, 1):
+            values = (np.roll(values, 1, axis) + 2 * values + np.roll(values, -1, axis)) / np.float32(4)
+    return values
+
+
+def noisy(values: Values, seed: int, sigma: float = 20.0) -> Values:
+    noise = blurred(np.random.default_rng(seed).normal(size=values.shape).astype(np.float32), times=1)
+    return values + np.float32(sigma / noise.std()) * noise
+
+
+def judged(sources: list[Values], results: list[Values], **changes: Any) -> Verdict:
+    gate = Gate(Manifest.model_validate(CT_DENOISE | changes))
+    for index, (source, result) in enumerate(zip(sources, results, strict=True)):
+        gate.observe(SliceResult(SliceValues(index, source), result.astype(np.float32)))
+    return gate.verdict()
+
+
+CLEAN = clean_phantom()
+NOISY = [noisy(CLEAN, seed) for seed in range(3)]
+SHARP = [(0.2 * source + 0.8 * CLEAN).astype(np.float32) for source in NOISY]
+
+
+def test_noise_taken_away_and_nothing_else_passes() -> None:
+    verdict = judged(NOISY, SHARP)
+    assert (verdict.level, verdict.reasons) == ("PASS", ())
+    assert verdict.figures["slices"] == 3
+    assert verdict.figures["noise_removed_hu"] == pytest.approx(0.8 * 20, rel=0.1)
+    assert abs(verdict.figures["residual_structure_correlation"]) < 0.1
+    for tissue in ("air", "lung", "fat", "soft_tissue", "bone"):
+        assert abs(verdict.figures[f"mean_shift_{tissue}_hu"]) < 0.8
+
+
+@pytest.mark.parametrize(("shift", "level"), [(0.2, "PASS"), (2.0, "WARN"), (-2.0, "WARN"), (8.0, "HOLD")])
+def test_a_shift_of_one_tissue_is_judged_by_its_size_and_named(shift: float, level: str) -> None:
+    results = [np.where(CLEAN == 700, result + shift, result) for result in SHARP]
+    verdict = judged(NOISY, results)
+    assert verdict.level == level
+    assert verdict.figures["mean_shift_bone_hu"] == pytest.approx(shift, rel=0.1, abs=0.4)
+    if level != "PASS":
+        (reason,) = verdict.reasons
+        assert reason.startswith("Bone is")
+        assert ("brighter" if shift > 0 else "darker") in reason
+
+
+def test_one_shifted_slice_among_many_is_held() -> None:
+    results = [*SHARP * 4, SHARP[0] + 6]
+    verdict = judged([*NOISY * 4, NOISY[0]], results)
+    assert verdict.level == "HOLD"
+    assert any(reason.startswith("In one slice: soft tissue") for reason in verdict.reasons)
+
+
+def test_blur_is_found_by_the_edges_it_removes() -> None:
+    limits = {
+        "ResidualStructureCorrelationWarn": 0.3,
+        "ResidualStructureCorrelationHold": 0.9,
+        "TissueMeanShiftWarnHu": 90.0,
+        "TissueMeanShiftHoldHu": 99.0,
+    }
+    verdict = judged(NOISY, [blurred(source, times=4) for source in NOISY], Gate=limits)
+    assert verdict.level == "WARN"
+    assert verdict.reasons[0].startswith("Organ edges show in what was removed")
+    assert judged(NOISY, SHARP, Gate=limits).level == "PASS"
+
+
+def test_noise_cut_off_at_the_lowest_stored_value_is_not_taken_for_a_shift_of_air() -> None:
+    sources = [np.maximum(noisy(CLEAN, seed, sigma=30), -1024) for seed in range(3)]
+    verdict = judged(sources, [CLEAN] * 3)
+    assert verdict.level == "PASS"
+    assert "mean_shift_air_hu" not in verdict.figures
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_single_value_that_is_no_number_holds_the_series(value: float) -> None:
+    broken = SHARP[1].copy()
+    broken[-1, -1] = value
+    verdict = judged(NOISY, [SHARP[0], broken, SHARP[2]])
+    assert verdict.level == "HOLD"
+    assert "Slices 2 hold values that are not numbers." in verdict.reasons
+
+
+def test_a_blank_slice_is_held() -> None:
+    verdict = judged(NOISY, [SHARP[0], SHARP[1], np.zeros_like(CLEAN)])
+    assert verdict.level == "HOLD"
+    assert any("Slices 3 are blank" in reason for reason in verdict.reasons)
+
+
+def test_a_result_that_is_the_source_is_held() -> None:
+    assert judged(NOISY, NOISY).reasons == ("The result is identical to the source: nothing was done to it.",)
+    assert judged(NOISY, [NOISY[0], *SHARP[1:]]).level == "PASS"
+
+
+def test_no_slices_at_all_are_held() -> None:
+    assert judged([], []).level == "HOLD"
+
+
+def test_an_empty_source_slice_is_no_fault() -> None:
+    blank = np.full_like(CLEAN, -1000)
+    assert judged([*NOISY, blank], [*SHARP, blank]).level == "PASS"
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 64), (11, 11), (13, 14)])
+def test_very_small_slices_are_measured_without_failing(shape: tuple[int, int]) -> None:
+    source = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    assert judged([source], [source + 0.1]).level == "PASS"
+
+
+@pytest.mark.parametrize(
+    ("left", "level"), [(1.2, "HOLD"), (0.99, "WARN"), (0.5, "PASS"), (0.1, "WARN"), (0.01, "HOLD")]
+)
+def test_the_noise_left_must_lie_between_the_manifests_limits(left: float, level: str) -> None:
+    results = [np.float32(left) * source + np.float32(1 - left) * CLEAN for source in NOISY]
+    limits = {"NoiseRatioWarn": [0.15, 0.95], "NoiseRatioHold": [0.05, 1.05]}
+    verdict = judged(NOISY, results, Gate=limits)
+    assert verdict.level == level
+    assert verdict.figures["noise_ratio"] == pytest.approx(left, abs=0.02)
+
+
+def test_a_shift_of_everything_is_told_of_the_image_and_its_tissues() -> None:
+    verdict = judged(NOISY, [result + 2 for result in SHARP])
+    assert verdict.level == "WARN"
+    assert verdict.figures["mean_shift_hu"] == pytest.approx(2, abs=0.2)
+    assert verdict.reasons[0] == "The image is 2.0 HU brighter than in the source (limit 1 HU)."
+    assert len(verdict.reasons) == 6
+
+
+def test_padded_pixels_are_not_judged() -> None:
+    padding = CLEAN == -1000
+    result = np.where(padding, 500, SHARP[0]).astype(np.float32)
+    gate = Gate(Manifest.model_validate(CT_DENOISE))
+    gate.observe(SliceResult(SliceValues(0, NOISY[0], padding), result))
+    assert gate.verdict().level == "PASS"
+
+
+def mr_manifest(**changes: Any) -> dict[str, Any]:
+    inputs = [CT_DENOISE["Inputs"][0] | {"Modality": "MR", "Quantity": "mr_signal"}]
+    return {"Inputs": inputs, **changes}
+
+
+@pytest.mark.parametrize(("factor", "level"), [(1.0, "PASS"), (1.05, "WARN"), (0.8, "HOLD")])
+@pytest.mark.parametrize("scale", [0.01, 3.0])
+def test_in_mr_the_shift_is_judged_relative_to_the_signal(factor: float, level: str, scale: float) -> None:
+    sources = [np.float32(scale) * (source + 1000).clip(0) for source in NOISY]
+    results = [np.float32(scale * factor) * (result + 1000).clip(0) for result in SHARP]
+    verdict = judged(sources, results, **mr_manifest())
+    assert verdict.level == level
+    shift = verdict.figures["mean_shift_bright_tissue_percent"]
+    assert shift == pytest.approx(100 * (factor - 1), abs=0.5)
+
+
+def test_a_translation_is_not_asked_to_keep_the_sources_values() -> None:
+    changes = mr_manifest(Task="translate", Preprocessing=[])
+    verdict = judged(NOISY, [3000 - result for result in SHARP], **changes)
+    assert verdict.level == "PASS"
+
+
+def test_watching_hands_every_result_on_as_it_is() -> None:
+    gate = Gate(Manifest.model_validate(CT_DENOISE))
+    results = [SliceResult(SliceValues(index, NOISY[index]), SHARP[index]) for index in range(3)]
+    assert [id(result) for result in gate.watch(iter(results))] == [id(result) for result in results]
+    assert gate.verdict().figures["slices"] == 3
+
+
+@pytest.mark.parametrize(
+    ("bounds", "level"), [([-1100, 900], "PASS"), ([-1100, 300], "WARN"), ([-500, 900], "WARN")]
+)
+def test_a_source_of_unknown_values_is_told(bounds: list[float], level: str) -> None:
+    inputs = [CT_DENOISE["Inputs"][0] | {"Values": bounds}]
+    verdict = judged(NOISY, SHARP, Inputs=inputs)
+    assert verdict.level == level
+    assert verdict.figures["source_1st_percentile"] == pytest.approx(-1000, abs=40)

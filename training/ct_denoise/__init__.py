@@ -1,0 +1,1 @@
+"""Training of the `ct-denoise` pipeline: simulation, network, training, evaluation and export."""

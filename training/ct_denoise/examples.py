@@ -1,0 +1,114 @@
+"""Training patches: reference slices plus banked noise, augmented.
+
+The reference is noisy itself (deviation sf), the input more so (added deviation se; dose d =
+sf^2/(sf^2+se^2)). Regressing on the reference gives E[reference | input], which keeps a share d of the
+input's noise: right for a network that restores the look of full dose, but a real full-dose scan would then
+hardly change. So no more than `KEPT` of the noise is left in the target: with added noise of the same
+spectrum as the reference's own, E[total noise | input] = E[added noise | input] / (1 - d) (Noisier2Noise,
+Moran et al. 2020), and the target
+    input - k * added,  k = max(1, (1 - KEPT) / (1 - d)),
+has the expectation  anatomy + min(d, KEPT) * noise.  Where the spectra differ k is 1.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from .noise_bank import STEP_HU
+from .projection import FloatArray
+from .slices import CLIP_HU, Slice, load_slices
+
+KEPT = 0.40  # at most this share of the noise amplitude stays
+PATCH = 128
+AIR_WEIGHT = 0.05  # of pixels in air, whose noise the scanner and the engine clip at -1024 HU
+SHARES = {"LIDC-IDRI-0001": 0.22, "ACRIN-FLT-Breast_001": 0.10}  # of the patches; the rest is TCGA
+
+
+class PatchSource:
+    """Draws batches of (slices, target, weight) in HU/1000; weight is 1/(attainable error in HU/1000)^2."""
+
+    def __init__(self, data: Path, bank: Path, seed: int, kept: float = KEPT) -> None:
+        self.slices: list[Slice] = load_slices(data)
+        self.noise = np.load(bank / "noise.npy", mmap_mode="r")
+        self.rows = np.load(bank / "rows.npy")
+        self.row_of = {(int(r["slice"]), int(r["repeat"])): i for i, r in enumerate(self.rows)}
+        self.rng, self.kept = np.random.default_rng(seed), kept
+        self.groups = self._groups()
+
+    def _groups(self) -> list[tuple[float, np.ndarray]]:
+        owner = np.array([self.slices[i].patient for i in self.rows["slice"]])
+        groups = [(share, np.flatnonzero(owner == name)) for name, share in SHARES.items()]
+        others = np.flatnonzero(~np.isin(owner, list(SHARES)))
+        sharp = np.array([self.slices[self.rows["slice"][i]].sharp for i in others])
+        rest = 1.0 - sum(share for share, _ in groups)
+        return [*groups, (rest * 0.75, others[~sharp]), (rest * 0.25, others[sharp])]
+
+    def _neighbours(self, row: int) -> list[int]:
+        """Bank rows of the slice below, itself and the slice above; itself where replicated."""
+        index, repeat = int(self.rows["slice"][row]), int(self.rows["repeat"][row])
+        below, above = (self.row_of[(n, repeat)] for n in self.slices[index].neighbours)
+        draw = self.rng.random()
+        if draw < 0.2:  # an isolated slice
+            below = above = row
+        elif draw < 0.3:  # the end of a series
+            below, above = (row, above) if draw < 0.25 else (below, row)
+        return [below, row, above]
+
+    def _corner(self, hu: np.ndarray) -> tuple[int, int]:
+        """Upper left corner of a patch, on a body-containing place nine times in ten."""
+        for _ in range(8):
+            y, x = self.rng.integers(0, 512 - PATCH + 1, 2)
+            if self.rng.random() < 0.1 or (hu[y : y + PATCH : 8, x : x + PATCH : 8] > -900).mean() > 0.35:
+                break
+        return int(y), int(x)
+
+    def patch(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """One augmented example: (3, PATCH, PATCH) input, (PATCH, PATCH) target and weight."""
+        share = self.rng.random()
+        chosen = self.groups[-1][1]
+        for weight, members in self.groups:
+            if share < weight:
+                chosen = members
+                break
+            share -= weight
+        row = int(self.rng.choice(chosen))
+        item = self.slices[int(self.rows["slice"][row])]
+        y, x = self._corner(item.hu)
+        cut = np.s_[y : y + PATCH, x : x + PATCH]
+        near = self._neighbours(row)
+        images = [self.slices[int(self.rows["slice"][r])].hu[cut] for r in near]
+        reference = np.stack(images).astype(np.float32)
+        strength = float(self.rng.choice([1.0, self.rng.uniform(0.6, 1.5)]))  # a little less or more dose
+        noise = np.stack([self.noise[r][cut] for r in near]).astype(np.float32) * (STEP_HU * strength)
+        # The scanner pads outside its field of view: no noise there.
+        noise *= ndimage.maximum_filter(reference > CLIP_HU[0], (1, 5, 5))
+        return self._finish(reference, noise, item, row, strength)
+
+    def _finish(
+        self, reference: FloatArray, noise: FloatArray, item: Slice, row: int, strength: float
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        added, own = float(self.rows["added_hu"][row]) * strength, item.noise_hu
+        dose = own**2 / (own**2 + added**2)
+        k = min(max(1.0, (1.0 - self.kept) / (1.0 - dose)), 3.5) if self.rows["matched"][row] else 1.0
+        scale, shift = 1.0, 0.0
+        if self.rng.random() < 0.5:  # intensity: contrast agents, tube voltages, calibration
+            scale, shift = float(self.rng.uniform(0.85, 1.2)), float(self.rng.uniform(-25, 25))
+        noisy = (reference + noise) * scale + shift
+        target = noisy[1] - k * noise[1] * scale
+        attainable = (k * own * added * scale) ** 2 / (own**2 + added**2) + 3.0**2
+        turns, mirrored = int(self.rng.integers(4)), bool(self.rng.integers(2))
+        both = np.rot90(np.concatenate([np.clip(noisy, *CLIP_HU), target[None]]), turns, axes=(1, 2))
+        both = both[:, :, ::-1] if mirrored else both
+        if self.rng.integers(2):
+            both = both[[2, 1, 0, 3]]
+        both = np.ascontiguousarray(both, dtype=np.float32) / np.float32(1000.0)
+        weight = np.where(ndimage.uniform_filter(both[3], 9) < -0.95, AIR_WEIGHT, 1.0) * (1.0e6 / attainable)
+        return both[:3], both[3], weight.astype(np.float32)
+
+    def batch(self, size: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """`size` examples stacked: (n, 3, P, P), (n, 1, P, P), (n, 1, P, P)."""
+        inputs, targets, weights = zip(*(self.patch() for _ in range(size)), strict=True)
+        return np.stack(inputs), np.stack(targets)[:, None], np.stack(weights)[:, None]
