@@ -63,8 +63,8 @@ class Gate:
             findings += [
                 *self._unchanged(),
                 *self._mean_shift(figures),
-                *self._tissue_mean_shift(figures),
-                *self._noise(figures),
+                *self._noise_removed(figures),
+                *self._noise_left(figures),
                 *self._structure(figures),
             ]
         levels = {finding.level for finding in findings}
@@ -95,17 +95,6 @@ class Gate:
             yield _Finding("HOLD", "The result is identical to the source: nothing was done to it.")
 
     def _mean_shift(self, figures: dict[str, float]) -> Iterator[_Finding]:
-        limits = self._thresholds
-        if not self._in_hu:
-            return
-        parts = [part for slice_ in self._slices for part in slice_.classes.values()]
-        if sum(part.blocks for part in parts) >= LEAST_BLOCKS:
-            shift = figures["mean_shift_hu"] = self._shift(parts)
-            yield from _shifted(
-                "The image", shift, "HU", limits.mean_shift_warn_hu, limits.mean_shift_hold_hu
-            )
-
-    def _tissue_mean_shift(self, figures: dict[str, float]) -> Iterator[_Finding]:
         unit, (warn, hold) = ("HU", self._hu_limits) if self._in_hu else ("%", self._percent_limits)
         for name in sorted({name for slice_ in self._slices for name in slice_.classes}):
             parts = [slice_.classes[name] for slice_ in self._slices if name in slice_.classes]
@@ -114,19 +103,18 @@ class Gate:
             shift, worst = self._shift(parts), self._worst_shift(parts)
             key = f"mean_shift_{name.replace(' ', '_')}_{'hu' if self._in_hu else 'percent'}"
             figures[key], figures[f"worst_slice_{key}"] = shift, worst
-            findings = [*_shifted(name.capitalize(), shift, unit, warn, hold)]
-            if self._in_hu and not findings:
-                findings = [*_shifted(f"In one slice: {name}", worst, unit, hold, hold)]
-            yield from findings
+            yield from _shifted(name.capitalize(), shift, unit, warn, hold)
+            if self._in_hu and abs(shift) <= hold:
+                yield from _shifted(f"In one slice: {name}", worst, unit, hold, hold)
 
     @property
     def _hu_limits(self) -> tuple[float, float]:
-        return self._thresholds.tissue_mean_shift_warn_hu, self._thresholds.tissue_mean_shift_hold_hu
+        return self._thresholds.mean_shift_warn_hu, self._thresholds.mean_shift_hold_hu
 
     @property
     def _percent_limits(self) -> tuple[float, float]:
         limits = self._thresholds
-        return limits.tissue_mean_shift_warn_percent, limits.tissue_mean_shift_hold_percent
+        return limits.mean_shift_warn_percent, limits.mean_shift_hold_percent
 
     def _shift(self, parts: Iterable[ClassFigures]) -> float:
         total = list(parts)
@@ -139,11 +127,19 @@ class Gate:
         large = [self._shift([part]) for part in parts if part.blocks >= LEAST_BLOCKS]
         return max(large, key=abs, default=0.0)
 
-    def _noise(self, figures: dict[str, float]) -> Iterator[_Finding]:
-        removed = [slice_.noise_removed for slice_ in self._slices]
+    def _noise_removed(self, figures: dict[str, float]) -> Iterator[_Finding]:
+        if not self._slices:
+            return
+        removed = median(slice_.noise_removed for slice_ in self._slices)
+        figures["noise_removed_hu" if self._in_hu else "noise_removed_signal"] = removed
+        if self._in_hu:
+            words = f"An unusual amount of noise ({removed:.1f} HU) was removed"
+            limits = self._thresholds
+            warn, hold = limits.noise_removed_warn_hu, limits.noise_removed_hold_hu
+            yield from _outside(removed, _up_to(warn), _up_to(hold), words)
+
+    def _noise_left(self, figures: dict[str, float]) -> Iterator[_Finding]:
         ratios = [slice_.noise_ratio for slice_ in self._slices if slice_.noise_ratio is not None]
-        if removed:
-            figures["noise_removed_hu" if self._in_hu else "noise_removed_signal"] = median(removed)
         if ratios:
             ratio = figures["noise_ratio"] = median(ratios)
             words = f"The result holds {100 * ratio:.0f} % of the source's noise"
@@ -152,11 +148,10 @@ class Gate:
 
     def _structure(self, figures: dict[str, float]) -> Iterator[_Finding]:
         sums = [sum(column) for column in zip(*(slice_.edge_moments for slice_ in self._slices), strict=True)]
-        correlation = figures["residual_structure_correlation"] = _correlation(*sums) if sums else 0.0
+        correlation = figures["structure_removed"] = _correlation(*sums) if sums else 0.0
         words = f"Organ edges show in what was removed ({correlation:.2f}): fine detail may be lost"
-        warn = self._thresholds.residual_structure_correlation_warn
-        hold = self._thresholds.residual_structure_correlation_hold
-        yield from _outside(correlation, _up_to(warn), _up_to(hold), words)
+        limits = self._thresholds
+        yield from _outside(correlation, _up_to(limits.structure_warn), _up_to(limits.structure_hold), words)
 
 
 def _up_to(limit: float | None) -> Bounds | None:

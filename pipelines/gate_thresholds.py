@@ -14,18 +14,18 @@ class GateThresholds(ManifestPart):
     """
 
     mean_shift_warn_hu: float = Field(default=1.0, gt=0)
-    """Mean of result minus source over all tissue classes of the series together."""
+    """Mean of result minus source over each tissue class: air, lung, fat, soft tissue, bone."""
     mean_shift_hold_hu: float = Field(default=5.0, gt=0)
-    tissue_mean_shift_warn_hu: float = Field(default=1.0, gt=0)
-    """The same over each class: air, lung, fat, soft tissue, bone."""
-    tissue_mean_shift_hold_hu: float = Field(default=5.0, gt=0)
     """Also held against each slice by itself."""
-    tissue_mean_shift_warn_percent: float = Field(default=2.0, gt=0)
+    mean_shift_warn_percent: float = Field(default=2.0, gt=0)
     """Mean change of dark or bright tissue relative to its mean signal."""
-    tissue_mean_shift_hold_percent: float = Field(default=10.0, gt=0)
+    mean_shift_hold_percent: float = Field(default=10.0, gt=0)
+    noise_removed_warn_hu: float | None = Field(default=None, gt=0)
+    """Robust standard deviation of result minus source, median over the slices."""
+    noise_removed_hold_hu: float | None = Field(default=None, gt=0)
     noise_ratio_warn: Bounds | None = None
     """Noise of the result over noise of the source in soft (bright) tissue, median over the slices."""
     noise_ratio_hold: Bounds | None = None
-    residual_structure_correlation_warn: float | None = Field(default=None, gt=0, le=1)
+    structure_warn: float | None = Field(default=None, gt=0, le=1)
     """Correlation of the size of the change with the edges of the source, 0 (noise) to 1 (edges)."""
-    residual_structure_correlation_hold: float | None = Field(default=None, gt=0, le=1)
+    structure_hold: float | None = Field(default=None, gt=0, le=1)

@@ -5,24 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from plugin.routing.attributes import RuleAttribute
 from plugin.routing.condition_trace import HIDDEN, ConditionTrace, Expected
 from plugin.routing.operators import Accepts, Operator, Within
-from plugin.routing.reading import Occurrence, Reading, SeriesView
+from plugin.routing.reading import Finding, Occurrence, Reading, SeriesView
 
 Quantifier = Literal["any", "all"]
 
 SHOWN_OCCURRENCES = 3
-
-
-class Finding(NamedTuple):
-    """What a comparison finds in one series, wherever in a rule it stands."""
-
-    holds: bool
-    seen: str | None
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +43,18 @@ class Comparison:
 
     def trace(self, view: SeriesView, within: str) -> ConditionTrace:
         """What this comparison wanted and saw; `within` is the key above it. Never raises."""
-        place = (within, self.placed_key)
-        known: ConditionTrace | None = view.remembered.get(place)
-        if known is None:
-            known = view.remembered[place] = self._trace(view, within)
-        return known
-
-    def _trace(self, view: SeriesView, within: str) -> ConditionTrace:
         holds, seen, note = self._finding(view)
         hidden = self.attribute.identifying and not isinstance(self.expected, bool)
         expected = HIDDEN if hidden else self.expected
         path = f"{within}.{self.path}" if within else self.path
-        return ConditionTrace(self.attribute.name, self.operator, expected, seen, holds, path, note)
+        trace = ConditionTrace(self.attribute.name, self.operator, expected, seen, holds, path, note)
+        view.traces[within, self.placed_key] = trace
+        return trace
 
     def _finding(self, view: SeriesView) -> Finding:
-        known: Finding | None = view.remembered.get(self.key)
+        known = view.findings.get(self.key)
         if known is None:
-            known = view.remembered[self.key] = self._find(view)
+            known = view.findings[self.key] = self._find(view)
         return known
 
     def _find(self, view: SeriesView) -> Finding:
@@ -91,10 +78,12 @@ class Comparison:
         return self.instances == "all" and reading.per_instance and view.unknown_instances > 0
 
     def _seen(self, shown: Sequence[Occurrence]) -> str | None:
-        if not any([seen.parts for seen in shown]):
+        if not any(seen.parts for seen in shown):
             return None
         if self.attribute.identifying:
             return HIDDEN
+        if len(shown) == 1:
+            return shown[0].text
         texts = [seen.text or "nothing" for seen in islice(shown, SHOWN_OCCURRENCES)]
         more = len(shown) - SHOWN_OCCURRENCES
         return " | ".join(texts) + (f" | {more} more" if more > 0 else "")
@@ -102,9 +91,9 @@ class Comparison:
     def _note(self, failing: Sequence[Occurrence], reading: Reading, view: SeriesView) -> str:
         if not failing:
             return f"only {len(view.facts.instances)} of {view.facts.number_of_instances} instances are known"
-        if not any([seen.parts for seen in failing]):
+        if not any(seen.parts for seen in failing):
             return "" if self.operator == "Absent" else _missing_from(reading)
-        if any([seen.values is None for seen in failing]):
+        if any(seen.values is None for seen in failing):
             return f"not a {self.attribute.kind} as DICOM writes it"
         if self._differs_in_case_only(failing[0]):
             return "differs in upper and lower case only"

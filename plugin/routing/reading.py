@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from plugin.routing.attributes import RuleAttribute
+from plugin.routing.condition_trace import ConditionTrace
 from plugin.routing.facts import Attribute, SeriesFacts
 from plugin.routing.geometry import orientation, slice_spacing_mm
 from plugin.routing.values import Value, parse_value, split_values
@@ -57,14 +58,24 @@ def _only_value(seen: Occurrence) -> Any:
     return seen.values[0] if seen.values else None
 
 
+class Finding(NamedTuple):
+    """What a comparison finds in one series, wherever in a rule it stands."""
+
+    holds: bool
+    seen: str | None
+    note: str
+
+
 class SeriesView:
     """Reads the facts of one series for many rules; remembers what it has read and found."""
 
     def __init__(self, facts: SeriesFacts) -> None:
         self.facts = facts
         self._readings: dict[str, Reading] = {}
-        self.remembered: dict[Hashable, Any] = {}
-        """What comparisons have found, by their keys."""
+        self.findings: dict[str, Finding] = {}
+        """By the key of the comparison, equal for all that ask the same."""
+        self.traces: dict[tuple[str, str], ConditionTrace] = {}
+        """By the key above the comparison, and by its own."""
 
     @property
     def unknown_instances(self) -> int:

@@ -146,10 +146,37 @@ def test_an_attribute_that_differs_among_instances_must_hold_in_every_one() -> N
     assert not holds({"ImageType": {"Contains": "DERIVED", "Instances": "all"}}, facts)
 
 
+def test_conditions_that_differ_in_their_instances_only_are_told_apart() -> None:
+    facts = a_series(instances=({"ImageType": "ORIGINAL"}, {"ImageType": "DERIVED"}))
+    any_of_them = {"ImageType": {"Contains": "DERIVED", "Instances": "any"}}
+    every_one = {"ImageType": {"Contains": "DERIVED"}}
+    assert not holds({"All": [any_of_them, every_one]}, facts)
+    assert not holds({"All": [every_one, any_of_them]}, facts)
+    assert holds({"All": [any_of_them, {"Not": every_one}]}, facts)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-Infinity", "1_0", "0x10", "1,5", "1e999"])
+def test_what_is_no_decimal_string_is_no_number(value: str) -> None:
+    trace = only_trace({"SliceThickness": {"AtLeast": -1000}}, a_series(SliceThickness=value))
+    assert (trace.holds, trace.note) == (False, "not a number as DICOM writes it")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("20261122130500", True), ("20261122080500-0500", True), ("20261122140500+0100", True), ("2026", False)],
+)
+def test_a_date_with_a_time_is_compared_in_its_time_zone(value: str, expected: bool) -> None:
+    assert (
+        holds({"AcquisitionDateTime": {"Equals": "20261122130500"}}, a_series(AcquisitionDateTime=value))
+        is expected
+    )
+
+
 def test_all_instances_is_not_claimed_while_some_are_unknown() -> None:
     facts = a_series(instances=({"ImageType": "DERIVED"},) * 3, count=40)
     trace = only_trace({"ImageType": {"Contains": "DERIVED", "Instances": "all"}}, facts)
     assert (trace.holds, trace.note) == (False, "only 3 of 40 instances are known")
+    assert holds({"ImageType": {"Contains": "DERIVED"}}, facts)
 
 
 def test_an_instance_that_lacks_the_attribute_counts() -> None:
@@ -186,6 +213,11 @@ def test_a_series_without_geometry_has_no_orientation_and_no_spacing() -> None:
     facts = a_series(Modality="SR")
     assert only_trace({"Orientation": {"Equals": "axial"}}, facts).seen is None
     assert only_trace({"SliceSpacingMm": {"AtMost": 5}}, facts).seen is None
+
+
+def test_slices_that_are_not_parallel_have_no_spacing() -> None:
+    instances = (*a_stack(2), {**a_stack(3)[2], "ImageOrientationPatient": "1\\0\\0\\0\\0.94\\0.34"})
+    assert only_trace({"SliceSpacingMm": {"Equals": 1}}, a_series(instances=instances)).seen is None
 
 
 def test_slice_spacing_is_measured_between_positions_and_not_taken_from_a_label() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .measures import Mask, body_mask
+from .measures import Mask, body_mask, tissue_masks
 from .noise_bank import Setting, simulate
 from .projection import KERNELS, FloatArray, Kernel, ParallelBeam
 from .slices import CLIP_HU, Slice, split_patients
@@ -29,7 +29,8 @@ class Case:
     dose: float
     noisy: FloatArray
     reference: FloatArray
-    body: Mask
+    body: Mask  # within the evaluated centre
+    tissues: dict[str, Mask]  # of the whole slice
     added_soft_tissue_hu: float
     added_body_hu: float
 
@@ -65,21 +66,24 @@ def kernels_for(item: Slice) -> list[Kernel]:
     return [KERNELS[i] for i in (index - 1, index, index + 1) if 0 <= i < len(KERNELS)]
 
 
-def cases(slices: list[Slice], beam: ParallelBeam) -> Iterator[Case]:
-    """All cases in a fixed order; noise depends on the slice, kernel and dose alone."""
+def cases(slices: list[Slice], beam: ParallelBeam, wanted: set[str] | None = None) -> Iterator[Case]:
+    """All cases (or those `wanted`) in a fixed order; noise depends on slice, kernel and dose alone."""
     for index in held_out(slices):
         item = slices[index]
         reference = item.hu.astype(np.float32)
         inside = np.zeros(reference.shape, bool)
         inside[CROP] = True
-        body = body_mask(reference) & inside
+        whole = body_mask(reference)
+        body, tissues = whole & inside, tissue_masks(reference, whole)
         for kernel in kernels_for(item):
             for dose in DOSES:
+                name = f"{index}-{kernel.name}-{dose:.2f}"
+                if wanted is not None and name not in wanted:
+                    continue
                 setting = Setting(dose, kernel, 6.0, 0.4)
                 stack, soft, middle = _noisy(slices, index, setting, beam)
                 spread = float(np.sqrt(np.mean(middle[body] ** 2)))
-                name = f"{index}-{kernel.name}-{dose:.2f}"
-                yield Case(name, item, kernel, dose, stack, reference, body, soft, spread)
+                yield Case(name, item, kernel, dose, stack, reference, body, tissues, soft, spread)
 
 
 def _noisy(

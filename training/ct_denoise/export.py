@@ -31,8 +31,8 @@ DESCRIPTION = (
 GATE = {
     "MeanShiftWarnHu": 1.0,
     "MeanShiftHoldHu": 5.0,
-    "NoiseRemovedWarnHu": 60.0,
-    "NoiseRemovedHoldHu": 120.0,
+    "NoiseRatioWarn": [0.15, 0.95],
+    "NoiseRatioHold": [0.05, 1.05],
     "StructureWarn": 0.2,
     "StructureHold": 0.35,
 }

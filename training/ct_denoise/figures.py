@@ -99,7 +99,8 @@ def gallery(slices: list[Slice], rows: list[Row], denoise: Denoise3, folder: Pat
     smooth = [str(r["Case"]) for r in order if r["Source"] == "smooth" and r["Dose"] == 0.25]
     sharp = [str(r["Case"]) for r in order if r["Source"] == "sharp" and r["Dose"] == 0.25]
     typical = [smooth[len(smooth) // 2], sharp[len(sharp) // 2]]
-    chosen = {c.name: c for c in cases(slices, ParallelBeam()) if c.name in {*typical, *worst[:3]}}
+    wanted = {*typical, *worst[:3]}
+    chosen = {c.name: c for c in cases(slices, ParallelBeam(), wanted)}
     titles = ["low dose", "denoised", "full-dose reference", "denoised minus reference, +-60 HU"]
     panels([shown(chosen[n], denoise, False) for n in typical], titles, folder / "examples.png")
     panels([shown(chosen[n], denoise, True) for n in worst[:3]], titles, folder / "failures.png")
