@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from bench.inference_models import diffusion_entry, slice_entry, volume_entry
 from pipelines.catalog import CatalogEntry
 from pipelines.execution import Execution
-from pipelines.pipeline import open_pipeline
+from pipelines.pipeline import Pipeline, open_pipeline
 from pipelines.session import OpenModel, open_model
 from pipelines.tiles import tile_origins
 from pipelines.volume import SliceGrid, SliceValues
@@ -44,12 +44,12 @@ def main(slices: int) -> None:
 
 def compare_slices(entry: CatalogEntry, slices: int) -> None:
     grid = grid_of(slices, 512)
-    model = model_of(entry)
+    model, pipeline = model_of(entry), open_pipeline(entry, EXECUTION)
     window: Inputs = {"slices": noise((1, 3, 512, 512))}
     report(
         f"2.5D, {slices} slices of 512x512",
         floor=lambda: in_threads([lambda: model.run("denoised", window)] * slices),
-        engine=lambda: consume(entry, grid),
+        engine=lambda: consume(pipeline, grid),
     )
 
 
@@ -57,26 +57,26 @@ def compare_volume(entry: CatalogEntry) -> None:
     grid = grid_of(96, 160)
     tiles = entry.manifest.tiles
     assert tiles is not None
-    model = model_of(entry)
+    model, pipeline = model_of(entry), open_pipeline(entry, EXECUTION)
     window: Inputs = {"slices": noise((1, 1, *tiles.shape))}
     count = len(tile_origins((96, 160, 160), tiles.shape, tiles.overlap))
     report(
         f"3D, {count} windows of {tiles.shape[0]}^3",
         floor=lambda: in_threads([lambda: model.run("denoised", window)] * count),
-        engine=lambda: consume(entry, grid),
+        engine=lambda: consume(pipeline, grid),
     )
 
 
 def compare_diffusion(entry: CatalogEntry) -> None:
     slices, side, sampler = 4, 256, entry.manifest.sampler
     assert sampler is not None
-    model = model_of(entry)
+    model, pipeline = model_of(entry), open_pipeline(entry, EXECUTION)
     image = noise((1, 1, side, side))
     inputs: Inputs = {"slices": image, "noisy": image, "time": np.ones(1, np.float32)}
     report(
         f"diffusion, {slices} slices, {sampler.steps} steps",
         floor=lambda: in_threads([lambda: model.run("predicted", inputs)] * (slices * sampler.steps)),
-        engine=lambda: consume(entry, grid_of(slices, side)),
+        engine=lambda: consume(pipeline, grid_of(slices, side)),
     )
 
 
@@ -94,14 +94,15 @@ def compare_memory() -> None:
 def print_peak_memory(slices: int) -> None:
     """Slices are made as they are asked for, as they come from a PACS."""
     with tempfile.TemporaryDirectory() as scratch:
-        consume(slice_entry(Path(scratch) / "slices", 0), grid_of(slices, 512))
+        entry = slice_entry(Path(scratch) / "slices", 0)
+        consume(open_pipeline(entry, EXECUTION), grid_of(slices, 512))
     status = Path("/proc/self/status").read_text()
     peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     print(int(peak.split()[1]) // 1024)
 
 
-def consume(entry: CatalogEntry, grid: SliceGrid) -> None:
-    for result in open_pipeline(entry, EXECUTION).stream(made_slices(grid), grid, seed=0):
+def consume(pipeline: Pipeline, grid: SliceGrid) -> None:
+    for result in pipeline.stream(made_slices(grid), grid, seed=0):
         assert result.values.shape == (grid.rows, grid.columns)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def convolutions(widths: list[int], kernel: tuple[int, ...], shape: Shape, sourc
     """A chain of convolutions and ReLUs from `source` to `denoised`."""
     rng = np.random.default_rng(0)
     nodes, weights, name = [], [], source
-    for layer, (taken, given) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for layer, (taken, given) in enumerate(pairwise(widths)):
         last = layer == len(widths) - 2
         values = rng.normal(0, 1 / np.sqrt(taken * np.prod(kernel)), (given, taken, *kernel))
         weights.append(numpy_helper.from_array(values.astype(np.float32), f"w{layer}"))

@@ -83,7 +83,7 @@ def inference_only(entry: CatalogEntry, slices: int) -> float:
 def in_a_node(scratch: Path, series: Path, study_uid: str) -> tuple[dict[str, Any], float]:
     wishes = Wishes(REPOSITORY / "orthanc.json", scratch / "storage", free_port(), free_port())
     configuration = effective_configuration(wishes)
-    with Running.start(find_orthanc(), configuration) as running:
+    with Running.start(find_orthanc(), configuration, wishes.configuration) as running:
         running.await_ready()
         started = time.perf_counter()
         send_folder(series, Receiver("127.0.0.1", configuration["DicomPort"], "ORTHOGEN"))

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import rfc8785
@@ -26,7 +26,7 @@ from pipelines.errors import OrthogenError
 
 MANIFEST_FILE = "provenance.json"
 _FORMAT = "orthogen-provenance-1"
-_ALGORITHM = "Ed25519"
+_ALGORITHM: Literal["Ed25519"] = "Ed25519"
 
 
 class SignatureBroken(OrthogenError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,18 @@ from pipelines.errors import Refused
 SYNTHETIC_CT = StoredValueEncoding(bits_stored=12, signed=False, slope=1.0, intercept=-1024.0)
 """-1024 to 3071 HU, what radiotherapy planning assumes."""
 SYNTHETIC_SIGNAL = StoredValueEncoding(bits_stored=16, signed=False)
+SIGNED_DIFFERENCE = StoredValueEncoding(bits_stored=16, signed=True)
+HOUNSFIELD_DEVIATION = StoredValueEncoding(bits_stored=16, signed=False, slope=0.1)
+"""0 to 6553.5 HU in steps of a tenth."""
+
+_FIXED: Mapping[str, StoredValueEncoding] = MappingProxyType(
+    {
+        "hounsfield_units": SYNTHETIC_CT,
+        "synthetic_signal": SYNTHETIC_SIGNAL,
+        "signed_difference": SIGNED_DIFFERENCE,
+        "hounsfield_deviation": HOUNSFIELD_DEVIATION,
+    }
+)
 
 _AIR_HOUNSFIELD_UNITS = -1000.0
 _FEWEST_GREY_LEVELS = 255
@@ -26,11 +40,7 @@ def result_encoding(template: Template, source: SourceSlice) -> StoredValueEncod
     """The encoding of a result slice. Raises Refused (`signal-too-fine`)."""
     if template.stored_values == "as_source":
         return source.encoding
-    if template.stored_values == "hounsfield_units":
-        return SYNTHETIC_CT
-    if template.stored_values == "synthetic_signal":
-        return SYNTHETIC_SIGNAL
-    return _signal_encoding(source)
+    return _FIXED.get(template.stored_values) or _signal_encoding(source)
 
 
 def result_photometric(template: Template, source: SourceSlice) -> str:
@@ -42,7 +52,9 @@ def result_photometric(template: Template, source: SourceSlice) -> str:
 def stored_result(
     template: Template, encoding: StoredValueEncoding, source: SourceSlice, values: NDArray[np.float32]
 ) -> tuple[Stored, int]:
-    """Result values as stored samples, padded where the source is, and how many had to be clipped."""
+    """Result values on the source's grid as stored samples, padded where the source is, and how many had
+    to be clipped.
+    """
     padded = source.padding()
     if padded is None:
         return encoding.quantise(values)
@@ -60,6 +72,8 @@ def _padded_value(template: Template, encoding: StoredValueEncoding) -> float:
     """What stands where nothing was measured before padding is written back: never counts as clipped."""
     if template.stored_values == "hounsfield_units":
         return _AIR_HOUNSFIELD_UNITS
+    if template.stored_values == "signed_difference":
+        return 0.0
     return encoding.lowest * encoding.slope + encoding.intercept
 
 

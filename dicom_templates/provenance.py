@@ -5,6 +5,7 @@ What must survive de-identification is in coded elements; the profile of PS3.15 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydicom.dataset import Dataset
@@ -30,6 +31,27 @@ _LONG_HEADER_BYTES = 12
 _NOT_DIAGNOSTIC = "Not for primary diagnosis"
 
 
+@dataclass(frozen=True)
+class CodingScheme:
+    """A private coding scheme, declared where its codes are used (PS3.3 C.12.1.1.8)."""
+
+    designator: str
+    uid: str
+    name: str
+    organization: str
+
+    def item(self) -> bytes:
+        """An item of Coding Scheme Identification Sequence."""
+        return item(
+            (
+                element(0x00080102, "SH", self.designator.encode("ascii")),
+                element(0x0008010C, "UI", self.uid.encode("ascii")),
+                element(0x00080115, "ST", self.name.encode("ascii")),
+                element(0x00080116, "ST", self.organization.encode("ascii")),
+            )
+        )
+
+
 def derivation_description(identity: RunIdentity, title: str) -> str:
     """What was done, for people (ST, at most 1024 characters)."""
     model = f"{identity.pipeline_name} {identity.model_version} by {identity.publisher}"
@@ -38,9 +60,10 @@ def derivation_description(identity: RunIdentity, title: str) -> str:
     return f"{title}; AI {identity.task}{contrast}; {model}{policy}"
 
 
-def derivation_codes() -> list[bytes]:
+def derivation_codes(*, resampled: bool) -> list[bytes]:
     """Items of Derivation Code Sequence: one for every step that really took place (CID 7203)."""
-    return [code_item(*ARTIFICIAL_INTELLIGENCE)]
+    steps = (ARTIFICIAL_INTELLIGENCE, SPATIAL_RESAMPLING) if resampled else (ARTIFICIAL_INTELLIGENCE,)
+    return [code_item(*step) for step in steps]
 
 
 def contribution_description(identity: RunIdentity) -> str:

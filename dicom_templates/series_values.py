@@ -15,9 +15,21 @@ from pydicom.dataset import Dataset
 
 from dicom_templates.header_values import numbers_of, text_of
 from dicom_templates.identity import PRODUCT_NAME, PRODUCT_PUBLISHER, RunIdentity
-from dicom_templates.provenance import contributing_equipment, derivation_codes, derivation_description
+from dicom_templates.provenance import (
+    CodingScheme,
+    contributing_equipment,
+    derivation_codes,
+    derivation_description,
+)
 from dicom_templates.template import Template
 from dicom_templates.uids import INSTANCE_CREATOR_UID
+
+METRIC_SCHEME = CodingScheme(
+    designator="99ORTHOGEN",
+    uid="2.25.268627568263627074620955926380613889662",
+    name="Image quality figures of Orthogen",
+    organization=PRODUCT_PUBLISHER,
+)
 
 LARGEST_INTEGER_STRING = 2**31 - 1
 _LONGEST_LO = 64
@@ -38,7 +50,7 @@ class SeriesContext:
     @property
     def synthetic(self) -> bool:
         """True for generative pipelines, for contrasts that were not acquired, and for synthetic sources."""
-        made = self.identity.generative or self.template.kind != "denoise"
+        made = self.identity.generative or self.template.kind in ("translate", "mr2ct", "resample")
         return made or text_of(self.first, "SyntheticData") == "YES"
 
     @property
@@ -77,7 +89,8 @@ def _title(context: SeriesContext) -> str:
     if context.template.kind == "translate":
         contrasts = f"{identity.contrast_to or 'MR'} from {identity.contrast_from or 'MR'}"
         return f"SYNTHETIC {contrasts}"
-    return "SYNTHETIC AI denoise" if context.synthetic else "AI denoise"
+    task = f"AI {context.template.task}"
+    return f"SYNTHETIC {task}" if context.synthetic else task
 
 
 def translated_image_type(context: SeriesContext) -> str:
@@ -106,8 +119,9 @@ SERIES_VALUES: Mapping[str, Callable[[SeriesContext], SeriesValue]] = MappingPro
         "synthetic_data": lambda c: "YES" if c.synthetic else "NO",
         "content_qualification": lambda c: c.identity.content_qualification,
         "translated_image_type": translated_image_type,
+        "metric_coding_scheme": lambda c: [METRIC_SCHEME.item()],
         "derivation_description": lambda c: derivation_description(c.identity, c.template.title),
-        "derivation_codes": lambda c: derivation_codes(),
+        "derivation_codes": lambda c: derivation_codes(resampled=c.template.kind == "resample"),
         "contributing_equipment": lambda c: contributing_equipment(
             c.identity, c.first, synthetic=c.synthetic, created=c.created
         ),

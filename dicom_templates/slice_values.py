@@ -20,13 +20,14 @@ from dicom_templates.source import SourceSlice
 from dicom_templates.stored_values import StoredValueEncoding
 from dicom_templates.template import Template
 from dicom_templates.windows import (
-    SOFT_TISSUE,
     Window,
     decimal_string,
+    decimal_strings,
     mirrored_window,
     percentile_window,
     source_window_is_sound,
 )
+from pipelines.volume import SliceGrid
 
 _LOSSY_METHODS: Mapping[str, bytes] = MappingProxyType(
     {
@@ -50,12 +51,16 @@ class SliceContext:
     sop_instance_uid: str
     source_images: bytes
     referenced_series: bytes
+    index: int
+    """Place in the result's stack."""
+    grid: SliceGrid | None
+    """The result's own grid; None on the source's."""
     window: Window | None
     """The caller's choice for images without a usable window of their source."""
 
 
 def _keeps_source_window(c: SliceContext) -> bool:
-    return c.template.kind == "denoise" and source_window_is_sound(c.source)
+    return c.template.kind in ("denoise", "resample") and source_window_is_sound(c.source)
 
 
 def _window(c: SliceContext) -> Window:
@@ -63,9 +68,10 @@ def _window(c: SliceContext) -> Window:
         return mirrored_window(c.source)
     if c.window is not None:
         return c.window
-    if c.template.target_modality == "CT":
-        return SOFT_TISSUE
-    return percentile_window(c.values, c.source.padding())
+    if c.template.default_window is not None:
+        return Window(*c.template.default_window)
+    padded = c.source.padding()
+    return percentile_window(c.values, padded if c.grid is None else None)
 
 
 def _from_source_window(c: SliceContext, tag: int) -> bytes | None:
@@ -120,6 +126,45 @@ def _padding(c: SliceContext, end: int) -> bytes | None:
     return ends[end].to_bytes(2, "little", signed=c.encoding.signed)
 
 
+def _grid_value(of: Callable[[SliceGrid, int], bytes]) -> Callable[[SliceContext], bytes | None]:
+    """A value computed from the result's own grid; absent without one."""
+    return lambda c: None if c.grid is None else of(c.grid, c.index)
+
+
+def _position(grid: SliceGrid, index: int) -> bytes:
+    return decimal_strings(grid.positions_lps_mm[index])
+
+
+def _location(grid: SliceGrid, index: int) -> bytes:
+    return decimal_string(float(np.dot(grid.positions_lps_mm[index], grid.normal_lps)))
+
+
+def _thickness(grid: SliceGrid, index: int) -> bytes:
+    thickness = grid.slice_thickness_mm
+    return b"" if thickness is None else decimal_string(thickness)
+
+
+def _spacing(grid: SliceGrid, index: int) -> bytes:
+    spacing = grid.slice_spacing_mm
+    return b"" if spacing is None else decimal_string(spacing)
+
+
+_GRID_VALUES: Mapping[str, Callable[[SliceContext], bytes | None]] = MappingProxyType(
+    {
+        "grid_position": _grid_value(_position),
+        "grid_orientation": _grid_value(
+            lambda grid, _: decimal_strings((*grid.row_direction_lps, *grid.column_direction_lps))
+        ),
+        "grid_pixel_spacing": _grid_value(lambda grid, _: decimal_strings(grid.pixel_spacing_mm)),
+        "grid_slice_thickness": _grid_value(_thickness),
+        "grid_spacing": _grid_value(_spacing),
+        "grid_location": _grid_value(_location),
+        "grid_rows": _grid_value(lambda grid, _: _unsigned(grid.rows)),
+        "grid_columns": _grid_value(lambda grid, _: _unsigned(grid.columns)),
+        "grid_number": _grid_value(lambda grid, index: str(index + 1).encode("ascii")),
+    }
+)
+
 SLICE_VALUES: Mapping[str, Callable[[SliceContext], bytes | None]] = MappingProxyType(
     {
         "sop_instance_uid": lambda c: c.sop_instance_uid.encode("ascii"),
@@ -138,5 +183,6 @@ SLICE_VALUES: Mapping[str, Callable[[SliceContext], bytes | None]] = MappingProx
         "lossy_image_compression": lossy_image_compression,
         "lossy_image_compression_ratio": lossy_image_compression_ratio,
         "lossy_image_compression_method": lossy_image_compression_method,
+        **_GRID_VALUES,
     }
 )

@@ -15,9 +15,24 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from pipelines.errors import ConfigurationError
 
-Kind = Literal["denoise", "translate", "mr2ct"]
+Kind = Literal["denoise", "translate", "mr2ct", "resample", "difference", "uncertainty", "companion"]
 
-TEMPLATE_NAMES = ("derived_ct", "derived_mr", "translated_mr", "synthetic_ct")
+TEMPLATE_NAMES = (
+    "derived_ct",
+    "derived_mr",
+    "translated_mr",
+    "synthetic_ct",
+    "resampled_ct",
+    "resampled_mr",
+    "difference_ct",
+    "difference_mr",
+    "uncertainty_ct",
+    "uncertainty_mr",
+    "parametric_map",
+    "quality_report",
+    "key_objects",
+    "banner",
+)
 
 
 class _Frozen(BaseModel):
@@ -96,8 +111,17 @@ class Template(_Frozen):
     source_modality: str
     target_modality: str
     sop_class_uid: str
-    stored_values: Literal["as_source", "signal", "synthetic_signal", "hounsfield_units"]
+    stored_values: Literal[
+        "as_source",
+        "signal",
+        "synthetic_signal",
+        "hounsfield_units",
+        "signed_difference",
+        "hounsfield_deviation",
+    ]
     """How result values become stored ones; see `pixel_module`."""
+    default_window: tuple[float, float] | None
+    """Centre and width where no window of the source holds; by percentiles of the slice when None."""
     parts: tuple[str, ...]
     modules: tuple[Module, ...]
 

@@ -51,11 +51,11 @@ def result_series_uid(
     )
 
 
-def result_instance_uid(series_uid: str, source_sop_instance_uid: str) -> str:
+def result_instance_uid(series_uid: str, source_sop_instance_uid: str, part: str = "") -> str:
     """The instance of a result series that stands for one source instance; through the series' UID it
-    depends on all that the series does.
+    depends on all that the series does. `part` tells several results of one source instance apart.
     """
-    return _name_uid("instance", series_uid, source_sop_instance_uid)
+    return _name_uid("instance", series_uid, source_sop_instance_uid, part)
 
 
 def _name_uid(*parts: str) -> str:

@@ -104,7 +104,10 @@ def _instances(folder: Path) -> dict[str, _Found]:
         data = path.read_bytes()
         if data[128:132] != b"DICM":
             continue
-        elements = scan(data).elements
+        try:
+            elements = scan(data).elements
+        except Refused:
+            continue  # no DICOM any more; a manifest that lists it will miss it
         uid, series = text(elements, SOP_INSTANCE_UID), text(elements, SERIES_INSTANCE_UID)
         if uid is not None:
             found[uid] = _Found(path, series or "", _digest(data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +22,6 @@ class Window:
 
     center: float
     width: float
-
-
-SOFT_TISSUE = Window(40, 400)
 
 
 def source_window_is_sound(source: SourceSlice) -> bool:
@@ -57,4 +55,9 @@ def percentile_window(values: NDArray[np.float32], padded: NDArray[np.bool_] | N
 
 def decimal_string(value: float) -> bytes:
     """A decimal string of at most 16 characters (PS3.5 section 6.2)."""
-    return f"{value:.7g}".encode("ascii")
+    return f"{value:.9g}".encode("ascii")
+
+
+def decimal_strings(values: Sequence[float]) -> bytes:
+    """Several decimal strings, joined by backslashes."""
+    return b"\\".join(map(decimal_string, values))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import Event
 
 import onnxruntime
 
@@ -27,6 +28,11 @@ class Loaded:
     repeated: Repeated
     execution_provider: str
     warnings: tuple[str, ...]
+    interruption: Event
+
+    def interrupt(self) -> None:
+        """Let a running stream raise `JobInterrupted` before its next inference; from any thread."""
+        self.interruption.set()
 
     @property
     def runtime(self) -> str:
@@ -44,6 +50,7 @@ class Loader:
         self._entry = entry
         self._execution = execution
         self._models: dict[str, OpenModel] = {}
+        self.interruption = Event()
 
     def repeated(self) -> Repeated:
         manifest = self._entry.manifest
@@ -96,7 +103,7 @@ class Loader:
     ) -> OpenModel:
         if file.file not in self._models:
             name = f"{self._entry.manifest.name}: {file.file}"
-            model = open_model(name, self._entry.read_model(file), self._execution)
+            model = open_model(name, self._entry.read_model(file), self._execution, self.interruption)
             _check_tensor_names(model, taken, given)
             self._models[file.file] = model
         return self._models[file.file]

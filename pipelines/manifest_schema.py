@@ -1,4 +1,4 @@
-"""The published JSON Schema of `pipeline.json`: `python -m pipelines.manifest_schema > docs/pipeline.schema.json`."""
+"""The published JSON Schema: `python -m pipelines.manifest_schema > docs/pipeline.schema.json`."""
 
 from __future__ import annotations
 

@@ -14,6 +14,8 @@ from pipelines.errors import PipelineBroken
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 """Operators that ONNX Runtime itself brings; any other domain would need foreign code."""
+READS_FILES = frozenset({"EPContext"})
+"""Operators of ONNX Runtime's own that name a file to load."""
 OLDEST_OPSET = 11
 NEWEST_OPSET = onnx.defs.onnx_opset_version()
 
@@ -62,6 +64,8 @@ def _reasons(model: onnx.ModelProto) -> Iterator[tuple[str, str]]:
         if node.domain not in DOMAINS:
             what = f"it uses the custom operator {node.domain}.{node.op_type}"
             yield what, "export it with standard ONNX operators only"
+        if node.op_type in READS_FILES:
+            yield f"its operator {node.op_type} loads another file", "export the model itself, not its engine"
     for tensor in _tensors(model):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             what = f"the weights {tensor.name!r} lie in another file"

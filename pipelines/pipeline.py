@@ -37,6 +37,12 @@ class Pipeline(Protocol):
     @property
     def context_slices(self) -> int: ...
 
+    def interrupt(self) -> None:
+        """Let the stream under way raise `JobInterrupted` before its next inference; from any thread.
+
+        A volume or a sampler stops between windows or steps. A new stream begins uninterrupted.
+        """
+
     def stream(
         self,
         slices: Iterable[SliceValues],
@@ -61,4 +67,4 @@ def open_pipeline(entry: CatalogEntry, execution: Execution) -> Pipeline:
     loader = Loader(entry, execution)
     repeated = loader.repeated()
     kind = VolumePipeline if entry.manifest.dimensions == 3 else SlicewisePipeline
-    return kind(entry, execution, repeated, loader.providers, loader.warnings)
+    return kind(entry, execution, repeated, loader.providers, loader.warnings, loader.interruption)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
-from typing import Any
+from collections.abc import Mapping
+from threading import Event
 
 import numpy as np
 import onnxruntime
 from numpy.typing import DTypeLike, NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from pipelines.errors import PassingTrouble, PipelineBroken
+from pipelines.binding import GPU_PROVIDERS, Resident, length, part, resident, run_bound
+from pipelines.errors import JobInterrupted, PassingTrouble, PipelineBroken
 from pipelines.execution import Execution
 from pipelines.onnx_check import check_model
 from pipelines.providers import fall_back_warnings, provider_settings
 
 Tensor = NDArray[np.float32]
-Inputs = dict[str, NDArray[Any]]
+Inputs = Mapping[str, Resident]
 
 LOAD_ERRORS = (
     ort_errors.Fail,
@@ -39,68 +37,85 @@ DTYPES: dict[str, DTypeLike] = {
 }
 
 
-@dataclass(frozen=True)
 class OpenModel:
     """A loaded network and the provider that really runs it."""
 
-    name: str
-    session: onnxruntime.InferenceSession
-    provider: str
-    warnings: tuple[str, ...]
+    def __init__(
+        self,
+        name: str,
+        session: onnxruntime.InferenceSession,
+        provider: str,
+        warnings: tuple[str, ...] = (),
+        interruption: Event | None = None,
+    ) -> None:
+        self.name = name
+        self._interruption = interruption or Event()
+        self.session = session
+        self.provider = provider
+        self.warnings = warnings
+        self._tensors = {tensor.name: tensor for tensor in session.get_inputs()}
+        self._most = 1 if any(tensor.shape[:1] == [1] for tensor in self._tensors.values()) else None
 
     def run(self, output: str, inputs: Inputs) -> Tensor:
         """One inference; every input's first axis is the batch.
 
         Safe from several threads at once; ONNX Runtime lets go of the GIL. Where memory runs out the batch
-        is halved, down to single items; `PassingTrouble` if even one does not fit, or on any other failure.
+        is halved, for later calls too, down to single items; `PassingTrouble` if even one does not fit, or
+        on any other failure. `JobInterrupted` once the interruption is set.
         """
-        size = len(next(iter(inputs.values())))
-        if size > 1 and self.one_at_a_time:
-            return self._run_in_parts(output, inputs, range(size + 1))
+        if self._interruption.is_set():
+            raise JobInterrupted(f"{self.name}: the inference was interrupted")
+        size = length(next(iter(inputs.values())))
+        if self._most is not None and size > self._most:
+            return self._run_in_parts(output, inputs, size, self._most)
         try:
             return self._run_once(output, inputs)
         except RUN_ERRORS as error:
             if size == 1 or not any(words in str(error) for words in OUT_OF_MEMORY):
                 raise self._failed(error) from error
-        return self._run_in_parts(output, inputs, (0, size // 2, size))
+        self._most = size // 2
+        return self.run(output, inputs)
+
+    def resident(self, values: Tensor) -> Resident:
+        """`values` where the model runs, for use in many calls."""
+        return resident(values, self.provider)
 
     def channels(self, name: str) -> int:
         """The number of channels of an input tensor; 1 if the model leaves it open."""
-        length = self._input(name).shape[1]
-        return length if isinstance(length, int) else 1
+        channels = self._tensors[name].shape[1]
+        return channels if isinstance(channels, int) else 1
 
     def dtype(self, name: str) -> DTypeLike:
         """The numpy type an input tensor wants."""
-        declared = self._input(name).type
+        declared = self._tensors[name].type
         if declared not in DTYPES:
             what = f"{self.name}: input {name} is {declared}"
             raise PipelineBroken(what, remedy=f"export it as one of {', '.join(DTYPES)}")
         return DTYPES[declared]
 
-    @cached_property
-    def one_at_a_time(self) -> bool:
-        """Whether the model was exported for batches of one."""
-        return any(tensor.shape and tensor.shape[0] == 1 for tensor in self.session.get_inputs())
-
-    def _run_in_parts(self, output: str, inputs: Inputs, bounds: Sequence[int]) -> Tensor:
+    def _run_in_parts(self, output: str, inputs: Inputs, size: int, most: int) -> Tensor:
+        """Each answer is copied: as it comes it holds memory of ONNX Runtime's, which may be all there is."""
         parts = (
-            {name: values[begin:end] for name, values in inputs.items()} for begin, end in pairwise(bounds)
+            {name: part(values, begin, begin + most) for name, values in inputs.items()}
+            for begin in range(0, size, most)
         )
-        return np.concatenate([self.run(output, part) for part in parts])
+        copied = [self.run(output, each).copy() for each in parts]
+        return np.concatenate(copied)
 
     def _run_once(self, output: str, inputs: Inputs) -> Tensor:
+        if self.provider in GPU_PROVIDERS:
+            return run_bound(self.session, output, inputs)
         (values,) = self.session.run([output], inputs)
         return np.asarray(values)
-
-    def _input(self, name: str) -> Any:
-        return next(tensor for tensor in self.session.get_inputs() if tensor.name == name)
 
     def _failed(self, error: Exception) -> PassingTrouble:
         remedy = "if memory ran out, let fewer slices run at once"
         return PassingTrouble(f"{self.name}: the inference failed: {error}", remedy=remedy)
 
 
-def open_model(name: str, content: bytes, execution: Execution) -> OpenModel:
+def open_model(
+    name: str, content: bytes, execution: Execution, interruption: Event | None = None
+) -> OpenModel:
     """A session on the first of the wanted providers that works here.
 
     Raises `PipelineBroken` if the bytes are unsafe or no model ONNX Runtime can run, `ConfigurationError`
@@ -115,7 +130,8 @@ def open_model(name: str, content: bytes, execution: Execution) -> OpenModel:
         raise PipelineBroken(f"{name}: ONNX Runtime refuses the model: {error}", remedy=remedy) from error
     session.disable_fallback()
     provider = session.get_providers()[0]
-    return OpenModel(name, session, provider, fall_back_warnings(execution.providers[0], provider))
+    warnings = fall_back_warnings(execution.providers[0], provider)
+    return OpenModel(name, session, provider, warnings, interruption)
 
 
 def _options(execution: Execution) -> onnxruntime.SessionOptions:

@@ -44,6 +44,7 @@ class SlicewisePipeline(Loaded):
         further: Mapping[str, Iterable[SliceValues]] = NO_FURTHER,
     ) -> SliceStream:
         """At most context + (workers + 1) * batch slices are held at any moment."""
+        self.interruption.clear()
         sources = side_by_side(self.entry.manifest, slices, further, grid)
         around = windows(self._prepared(sources, grid), self.context_slices)
         workers, most = self.execution.workers, self.execution.batch_slices

@@ -27,6 +27,7 @@ class VolumePipeline(Loaded):
         further: Mapping[str, Iterable[SliceValues]] = NO_FURTHER,
     ) -> SliceStream:
         """Holds the volume of every input and of the result."""
+        self.interruption.clear()
         sources = list(side_by_side(self.entry.manifest, slices, further, grid))
         prepared = [self._prepare(list(stack), grid) for stack in zip(*sources, strict=True)]
         volume = np.stack([each.network for each in prepared])

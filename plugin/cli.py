@@ -68,10 +68,46 @@ def parser() -> argparse.ArgumentParser:
     )
     pipelines.set_defaults(run=run_pipelines)
 
+    explain = commands.add_parser("explain", help="why a study was, or was not, processed")
+    explain.add_argument("study", metavar="STUDY_INSTANCE_UID")
+    explain.add_argument("--json", action="store_true")
+    at_node(explain)
+    explain.set_defaults(run=run_explain)
+
+    replay = commands.add_parser("replay", help="a changed rule set on past traffic; runs nothing")
+    replay.add_argument("--rules", type=Path, required=True, metavar="FILE")
+    replay.add_argument("--since", metavar="TIME", help="ISO 8601; everything when left out")
+    replay.add_argument("--json", action="store_true")
+    at_node(replay)
+    replay.set_defaults(run=run_replay)
+
     demo = commands.add_parser("demo", help="the main job on the bundled studies; see `make demo`")
     demo.add_argument("--output", type=Path, default=Path("build/demo"), metavar="DIR")
     demo.set_defaults(run=run_demo)
     return root
+
+
+def at_node(command: argparse.ArgumentParser) -> None:
+    """Commands that ask a running node."""
+    command.add_argument("--url", default="http://127.0.0.1:8042", help="Orthanc's address")
+    command.add_argument("--user", metavar="NAME:PASSWORD", help="as Orthanc wants it")
+
+
+def run_explain(parsed: argparse.Namespace) -> int:
+    from plugin.asking import NodeApi, explanation
+
+    found = NodeApi(parsed.url, parsed.user).get(f"/explain?study={parsed.study}")
+    tell(json.dumps(found, indent=2) if parsed.json else explanation(found))
+    return DONE
+
+
+def run_replay(parsed: argparse.Namespace) -> int:
+    from plugin.asking import NodeApi, rules_in
+
+    wanted = {"rules": rules_in(parsed.rules), "since": parsed.since}
+    found = NodeApi(parsed.url, parsed.user).post("/rules/replay", wanted)
+    tell(json.dumps(found, indent=2) if parsed.json else found["table"])
+    return DONE
 
 
 def run_up(parsed: argparse.Namespace) -> int:
@@ -91,15 +127,14 @@ def run_check(parsed: argparse.Namespace) -> int:
 
 
 def run_run(parsed: argparse.Namespace) -> int:
-    from pipelines.pipeline import Execution, open_pipeline
+    from pipelines.pipeline import open_pipeline
     from plugin.folder_run import FolderRun, run_folder
 
     if not parsed.input.is_dir():
         say(f"{parsed.input} is no folder; name the folder that holds the series")
         return USAGE
     settings, catalog = settings_and_catalog(parsed.config)
-    execution = Execution(providers=settings.providers, parallel_slices=settings.parallel_slices)
-    pipeline = open_pipeline(catalog[parsed.pipeline], execution)
+    pipeline = open_pipeline(catalog[parsed.pipeline], settings.execution)
     report = run_folder(FolderRun(parsed.input, parsed.output, parsed.seed), pipeline, settings, say)
     if report.verdict == "HOLD":
         say("held: " + "; ".join(reason for entry in report.series for reason in entry.get("reasons", [])))

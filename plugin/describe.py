@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,11 +13,26 @@ from pydicom.multival import MultiValue
 from dicom_templates.series_plan import is_own_result
 from dicom_templates.source import read_header
 from plugin.orthanc_rest import Gone, OrthancRest
-from plugin.routing.facts import SeriesFacts
+from plugin.routing.facts import Attribute, SeriesFacts
+from plugin.routing.rule import Rule
+from plugin.routing.wanted import wanted_attributes
 from plugin.submit import CompleteSeries
 
 TOO_LONG = 1024
 """Characters of a value that rules see; longer ones are texts and tables, not something to match."""
+
+
+SAME_IN_A_SERIES = frozenset(
+    {
+        *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "PatientAge", "StudyInstanceUID"),
+        *("StudyDate", "StudyTime", "StudyID", "StudyDescription", "AccessionNumber", "Modality"),
+        *("ReferringPhysicianName", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription"),
+        *("SeriesDate", "SeriesTime", "ProtocolName", "BodyPartExamined", "Laterality", "Manufacturer"),
+        *("ManufacturerModelName", "StationName", "InstitutionName", "DeviceSerialNumber"),
+        *("SoftwareVersions", "PatientPosition", "OperatorsName", "PerformingPhysicianName"),
+    }
+)
+"""Attributes of patient, study, series and equipment: one header speaks for all (PS3.3 A.1.2, C.7.3.1)."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +44,9 @@ class Description:
     own_result: bool
 
 
-def describe(orthanc: OrthancRest, series_orthanc_id: str) -> Description:
-    """Reads one header and the index.
+def describe(orthanc: OrthancRest, series_orthanc_id: str, rules: Sequence[Rule]) -> Description:
+    """Reads the index and one header; the headers of all instances only where a rule asks for what differs
+    from instance to instance and is not in the index.
 
     Raises:
         Gone: the series is no longer there.
@@ -51,7 +67,7 @@ def describe(orthanc: OrthancRest, series_orthanc_id: str) -> Description:
         study_instance_uid=series.study_instance_uid,
         series_instance_uid=series.series_instance_uid,
         attributes=attributes_of(header),
-        instances=tuple(split_values(entry["MainDicomTags"]) for entry in listed),
+        instances=per_instance(orthanc, series_orthanc_id, listed, rules),
         number_of_instances=len(listed),
         calling_ae_title=origin.get("RemoteAET", ""),
         called_ae_title=origin.get("CalledAET", ""),
@@ -59,6 +75,38 @@ def describe(orthanc: OrthancRest, series_orthanc_id: str) -> Description:
         received=datetime.now().astimezone(),
     )
     return Description(series, facts, is_own_result(header))
+
+
+def described_file(header: Dataset) -> SeriesFacts:
+    """The facts of a series of which one file is at hand: for trying rules on it."""
+    return SeriesFacts(
+        study_instance_uid=str(header.get("StudyInstanceUID", "")),
+        series_instance_uid=str(header.get("SeriesInstanceUID", "")),
+        attributes=attributes_of(header),
+        instances=(),
+        number_of_instances=1,
+        calling_ae_title="",
+        called_ae_title="",
+        remote_ip="",
+        received=datetime.now().astimezone(),
+    )
+
+
+def per_instance(
+    orthanc: OrthancRest, series_orthanc_id: str, listed: Sequence[Mapping[str, Any]], rules: Sequence[Rule]
+) -> tuple[Mapping[str, Attribute], ...]:
+    """What rules look at, of every instance: from the index where it is there, from the headers else."""
+    wanted = {keyword for keyword in wanted_attributes(rules) if keyword not in SAME_IN_A_SERIES}
+    indexed = [split_values(entry["MainDicomTags"]) for entry in listed]
+    known = set.intersection(*(set(entry) for entry in indexed))
+    missing = wanted - known
+    if not missing:
+        return tuple({key: entry[key] for key in wanted} for entry in indexed)
+    headers = orthanc.json(f"/series/{series_orthanc_id}/instances-tags?simplify")
+    return tuple(
+        {key: split_text(value) for key, value in header.items() if key in wanted and isinstance(value, str)}
+        for header in headers.values()
+    )
 
 
 def attributes_of(header: Dataset) -> dict[str, str | tuple[str, ...]]:
@@ -81,4 +129,8 @@ def simplified(value: Any) -> str | tuple[str, ...]:
 
 def split_values(tags: Mapping[str, str]) -> dict[str, str | tuple[str, ...]]:
     """Orthanc joins several values with a backslash, as DICOM does."""
-    return {keyword: tuple(value.split("\\")) if "\\" in value else value for keyword, value in tags.items()}
+    return {keyword: split_text(value) for keyword, value in tags.items()}
+
+
+def split_text(value: str) -> Attribute:
+    return tuple(value.split("\\")) if "\\" in value else value

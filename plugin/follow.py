@@ -1,6 +1,4 @@
-"""Follows Orthanc's log of changes, which survives kill -9 without a gap, from the last sequence number taken
-in.
-"""
+"""Follows Orthanc's log of changes, which survives kill -9 without a gap, from the last number taken in."""
 
 from __future__ import annotations
 
@@ -8,15 +6,16 @@ import time
 
 from plugin.ledger import Ledger
 from plugin.orthanc_rest import Gone, OrthancRest
+from plugin.watch import arm
 
 PAGE = 200
 
 
-def take_in_changes(orthanc: OrthancRest, ledger: Ledger) -> int:
-    """Moves every series that received an instance onto the pending list; returns how many changes were read.
+def take_in_changes(orthanc: OrthancRest, ledger: Ledger, first_look_s: float) -> int:
+    """Watches every series that received an instance; returns how many changes were read.
 
-    The cursor and the pending list move in one transaction, so a kill between two pages loses nothing, and
-    reading a page again only re-arms a timer.
+    The cursor and the watch move in one transaction, so a kill between two pages loses nothing, and reading a
+    page again only re-arms a timer. `first_look_s` after its last instance a series may be complete.
     """
     read = 0
     while True:
@@ -24,8 +23,10 @@ def take_in_changes(orthanc: OrthancRest, ledger: Ledger) -> int:
         changes = page["Changes"]
         if changes:
             touched = _touched_series(orthanc, changes)
+            now = time.time()
             with ledger.transaction() as connection:
-                ledger.advance(connection, page["Last"], touched, time.time())
+                ledger.advance(connection, page["Last"])
+                arm(connection, touched, at=now, look_at=now + first_look_s)
         read += len(changes)
         if page["Done"]:
             return read

@@ -27,6 +27,8 @@ class HandOver:
     state_folder: str
     called_ae_title: str
     section: Mapping[str, Any]
+    configuration_path: str = ""
+    """The file people edit, watched for changed rules; empty for none."""
     socket: str = ""
     slot: int = 0
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pipelines.errors import PassingTrouble
 from plugin.identity import node_version
 from plugin.parts import Parts
+from plugin.receive import STORM
+from plugin.watch import Watched, all_watched
 
 
 def health(parts: Parts) -> dict[str, Any]:
@@ -24,6 +27,7 @@ def health(parts: Parts) -> dict[str, Any]:
     reasons = [
         f"worker {worker['slot']} is not ready: {worker['last']}" for worker in workers if not worker["ready"]
     ]
+    watched = all_watched(parts.ledger.engine)
     reasons += orthanc_reasons(parts)
     return {
         "status": "unavailable" if reasons else "ok",
@@ -31,8 +35,14 @@ def health(parts: Parts) -> dict[str, Any]:
         "version": node_version(),
         "workers": workers,
         "queue": parts.ledger.counts(),
-        "pending_series": len(parts.ledger.pending()),
+        "pending_series": len(watched),
+        "alerts": alerts(watched),
     }
+
+
+def alerts(watched: Sequence[Watched]) -> list[str]:
+    """What an administrator should look at although the node works."""
+    return sorted({one.reason for one in watched if one.reason.startswith(STORM)})
 
 
 def is_ready(worker: Any) -> bool:

@@ -43,7 +43,7 @@ def up(wishes: Wishes, out: TextIO = sys.stdout) -> int:
     orthanc_path = find_orthanc()
     configuration = effective_configuration(wishes)
     require_free_ports([(key, int(configuration[key])) for key in ("HttpPort", "DicomPort")])
-    with Running.start(orthanc_path, configuration) as running:
+    with Running.start(orthanc_path, configuration, wishes.configuration) as running:
         running.await_ready()
         out.write(f"orthogen ready: {running.url}/orthogen/ui/ DICOM {running.dicom}\n")
         out.flush()
@@ -86,13 +86,14 @@ class Running:
     log_path: Path
 
     @classmethod
-    def start(cls, orthanc_path: Path, configuration: dict[str, Any]) -> Running:
+    def start(cls, orthanc_path: Path, configuration: dict[str, Any], source: Path) -> Running:
+        """`source` is the file that people edit; the node watches it."""
         state = Path(configuration["StorageDirectory"]) / "orthogen"
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = state / "orthanc.effective.json"
         write_private(file, json.dumps(configuration, indent=2))
         log_path = state / "orthanc.log"
-        environment = {**os.environ, "TCP_NODELAY": "1"}
+        environment = {**os.environ, "TCP_NODELAY": "1", "ORTHOGEN_CONFIGURATION": str(source.resolve())}
         with log_path.open("ab") as log:
             process = subprocess.Popen(
                 [str(orthanc_path), str(file)],

@@ -1,4 +1,4 @@
-"""What the node remembers: how far it has read, which series are pending, every job, every reason.
+"""What the node remembers: how far it has read, every job, every reason, every result.
 
 All writes that belong together are made on one connection in one transaction; the caller opens it with
 `Ledger.transaction()`.
@@ -7,14 +7,14 @@ All writes that belong together are made on one connection in one transaction; t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
-from plugin.tables import CURSOR, EXPLANATIONS, JOBS, PENDING, RESULT_SERIES
+from plugin.tables import CURSOR, EXPLANATIONS, JOBS, RESULT_SERIES
 
 OPEN_STATES = ("queued", "running", "delivering")
 STATES = (*OPEN_STATES, "held", "done", "failed", "cancelled")
@@ -69,38 +69,16 @@ class Ledger:
         with self.engine.begin() as connection:
             yield connection
 
-    # how far /changes has been read, and what came
+    # how far /changes has been read
 
     def cursor(self) -> int:
         with self.engine.connect() as connection:
             return connection.execute(sa.select(CURSOR.c.sequence)).scalar_one_or_none() or 0
 
-    def advance(self, connection: sa.Connection, sequence: int, touched: Iterable[str], at: float) -> None:
-        """Series that received an instance become pending in the same transaction that moves the cursor."""
+    def advance(self, connection: sa.Connection, sequence: int) -> None:
+        """Belongs in the transaction that takes in what the changes up to there say."""
         connection.execute(sa.delete(CURSOR))
         connection.execute(sa.insert(CURSOR).values(name="changes", sequence=sequence))
-        for series_orthanc_id in touched:
-            connection.execute(sa.delete(PENDING).where(PENDING.c.series_orthanc_id == series_orthanc_id))
-            connection.execute(
-                sa.insert(PENDING).values(series_orthanc_id=series_orthanc_id, last_instance_at=at)
-            )
-
-    def pending(self) -> dict[str, float]:
-        """Orthanc id of each pending series, and when its last instance came."""
-        with self.engine.connect() as connection:
-            return {
-                row.series_orthanc_id: row.last_instance_at for row in connection.execute(sa.select(PENDING))
-            }
-
-    def settle(self, connection: sa.Connection, series_orthanc_id: str, last_instance_at: float) -> bool:
-        """Takes a series off the pending list, unless an instance came in since; True if it was taken off."""
-        outcome = connection.execute(
-            sa.delete(PENDING).where(
-                PENDING.c.series_orthanc_id == series_orthanc_id,
-                PENDING.c.last_instance_at <= last_instance_at,
-            )
-        )
-        return outcome.rowcount == 1
 
     # why
 

@@ -7,6 +7,7 @@ Unix socket that only the door may open, the receiver follows Orthanc's changes.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
 import threading
@@ -27,10 +28,13 @@ from plugin.logs import log_to_stderr
 from plugin.orthanc_rest import OrthancRest
 from plugin.parts import Parts
 from plugin.preflight import configuration_problems
-from plugin.receive import Reception, due
+from plugin.receive import Reception
 from plugin.rest import make_app
+from plugin.rule_book import RuleBook
+from plugin.rules_file import RulesFile
 from plugin.settings import REPOSITORY, pipeline_folders, read_settings
 from plugin.submit import Queue
+from plugin.watch import Watched, all_watched, due
 
 LOOK_EVERY_S = 5.0
 """Without a wake-up, /changes is read this often all the same."""
@@ -42,9 +46,10 @@ log = logging.getLogger(__name__)
 class Node:
     """What runs in this process."""
 
-    def __init__(self, parts: Parts, socket_path: str) -> None:
+    def __init__(self, parts: Parts, hand_over: HandOver) -> None:
         self.parts = parts
-        self.socket_path = socket_path
+        self.socket_path = hand_over.socket
+        self.rules_file = RulesFile(hand_over.configuration_path, parts.reception.rule_book)
         self.wake = threading.Event()
 
     @classmethod
@@ -58,11 +63,12 @@ class Node:
         prepare_database(url)
         ledger = Ledger(open_engine(url))
         queue = Queue(ledger)
-        reception = Reception(OrthancRest(hand_over.address), ledger, queue, catalog, settings)
+        rule_book = RuleBook(ledger.engine, catalog, settings)
+        rule_book.take_in_file(hand_over.section.get("Rules", []), "at start")
+        reception = Reception(OrthancRest(hand_over.address), ledger, queue, catalog, settings, rule_book)
         workers = tuple(make_worker(hand_over, slot) for slot in range(settings.workers))
-        return cls(
-            Parts(hand_over.state, settings, catalog, ledger, queue, reception, workers), hand_over.socket
-        )
+        parts = Parts(hand_over.state, settings, catalog, ledger, queue, reception, workers)
+        return cls(parts, hand_over)
 
     def run(self) -> None:
         """Serves until the life line ends."""
@@ -92,11 +98,13 @@ class Node:
     def _receive_once(self) -> float:
         """Takes in what came, judges what is complete; returns the seconds until there may be more."""
         try:
-            take_in_changes(self.parts.reception.orthanc, self.parts.ledger)
-            pending = self.parts.ledger.pending()
-            ready, next_in_s = due(pending, self.parts.settings.quiet_seconds, time.time())
-            for series_orthanc_id in ready:
-                self._take(series_orthanc_id, pending[series_orthanc_id])
+            reception = self.parts.reception
+            take_in_changes(reception.orthanc, self.parts.ledger, reception.first_look_s())
+            self.rules_file.look()
+            ready, next_in_s = due(all_watched(self.parts.ledger.engine), time.time())
+            for watched in ready:
+                self._look(watched)
+                next_in_s = 0.0
             self.parts.queue.set_poison_aside()
             return min(next_in_s, LOOK_EVERY_S)
         except PassingTrouble as trouble:
@@ -105,8 +113,8 @@ class Node:
             log.exception("the receiver met an error; it goes on")
         return TROUBLE_PAUSE_S
 
-    def _take(self, series_orthanc_id: str, last_instance_at: float) -> None:
-        for job in self.parts.reception.take(series_orthanc_id, last_instance_at):
+    def _look(self, watched: Watched) -> None:
+        for job in self.parts.reception.look(watched):
             log.info("job %s: %s by rule %r", job.id, job.pipeline, job.rule)
         self.parts.wake_workers()
 
@@ -143,6 +151,8 @@ def refuse_errors(hand_over: HandOver, catalog: Catalog) -> None:
 
 def main() -> None:
     log_to_stderr("node")
+    # Inherited by the workers: BLAS threads would spin against the inference threads.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     hand_over = read_hand_over()
     try:
         node = Node.assemble(hand_over)

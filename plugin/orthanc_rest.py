@@ -68,6 +68,11 @@ class OrthancRest:
         found = json.loads(self._call("POST", "/tools/find", json.dumps(query).encode()))
         return str(found[0]) if len(found) == 1 else None
 
+    def series_of_study(self, study_instance_uid: str) -> list[str]:
+        """Orthanc ids of the study's series; none if there is no such study."""
+        query = {"Level": "Series", "Query": {"StudyInstanceUID": study_instance_uid}}
+        return list(json.loads(self._call("POST", "/tools/find", json.dumps(query).encode())))
+
     def store_instance(self, data: bytes) -> dict[str, Any]:
         """Stores one instance; `Status` is Success or AlreadyStored (then nothing was changed)."""
         return dict(json.loads(self._call("POST", "/instances", data)))

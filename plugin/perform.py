@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.catalog import Catalog
 from pipelines.errors import JobInterrupted, OrthogenError, PassingTrouble, Refused
-from pipelines.pipeline import Execution, Pipeline, open_pipeline
+from pipelines.warm import WarmPipelines
 from plugin.identity import Request, run_identity
 from plugin.ledger import Job, Ledger
 from plugin.orthanc_ends import OrthancEnds, set_aside, withdraw
@@ -24,7 +24,7 @@ LONGEST_RETRY_S = 3600.0
 log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Performer:
     """What a worker keeps between jobs: connections, and warm sessions."""
 
@@ -34,20 +34,12 @@ class Performer:
     catalog: Catalog
     settings: Settings
     state_folder: Path
-    _open: dict[str, Pipeline] = field(default_factory=dict, init=False)
+    pipelines: WarmPipelines
 
     def warm(self) -> None:
         """Opens every pipeline a rule names, so that the first study does not wait for it."""
         for rule in self.settings.rules:
-            self.pipeline(rule.pipeline)
-
-    def pipeline(self, name: str) -> Pipeline:
-        if name not in self._open:
-            execution = Execution(
-                providers=self.settings.providers, parallel_slices=self.settings.parallel_slices
-            )
-            self._open[name] = open_pipeline(self.catalog[name], execution)
-        return self._open[name]
+            self.pipelines.get(self.catalog[rule.pipeline])
 
     def perform(self, job_id: str, attempt: int) -> str:
         """Runs the attempt and writes its end; returns the job's state as the worker left it."""
@@ -82,16 +74,17 @@ class Performer:
         )
 
     def _run(self, job: Job) -> Outcome:
-        pipeline = self.pipeline(job.pipeline)
+        pipeline = self.pipelines.get(self.catalog[job.pipeline])
         request = Request(job_id=job.id, rule=job.rule, created_s=job.created)
         identity = run_identity(pipeline, request, self.settings)
-        ends = OrthancEnds(self.orthanc, self.ledger, job)
+        aside = self.state_folder / "shadow" / job.id if job.mode == "shadow" else None
+        ends = OrthancEnds(self.orthanc, self.ledger, job, aside)
         return run_job(ends.headers(), pipeline, identity, ends.ends())
 
     def _finish(self, job: Job, outcome: Outcome) -> str:
         verdict = outcome.verdict
         state = "done"
-        if verdict.level == "HOLD" and job.on_hold != "release":
+        if verdict.level == "HOLD" and job.on_hold != "release" and job.mode == "live":
             state = "held" if job.on_hold == "keep" else "failed"
             self._take_out(job, [outcome.result_series_uid])
         ended = self.ledger.update(

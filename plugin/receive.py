@@ -1,13 +1,15 @@
-"""receive > route: a series that has been quiet long enough becomes jobs, or a reason why not.
+"""receive > route: a series that is complete becomes jobs, or a reason why not.
 
-The judgement, its explanation, the jobs and the end of the wait are written in one transaction; if an
-instance came in meanwhile nothing is written and the series stays pending.
+What is decided on a series is written in one transaction: the explanation, the jobs, the end of the watch. If
+an instance came in meanwhile nothing is written, and the series is looked at again later.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,16 +18,27 @@ from pipelines.catalog import Catalog
 from plugin.describe import Description, describe
 from plugin.ledger import Job, Ledger
 from plugin.orthanc_rest import Gone, OrthancRest
+from plugin.routing.completeness import CompletenessRules, completeness, policy_for
+from plugin.routing.facts import SeriesFacts
+from plugin.routing.guards import WINDOW, Admission, check_rate, source_of
 from plugin.routing.route import route
 from plugin.routing.rule import Rule
+from plugin.routing.verdict import Routing
+from plugin.rule_book import RuleBook
 from plugin.settings import Settings
-from plugin.submit import CompleteSeries, Queue
+from plugin.submit import Queue
+from plugin.traffic import admitted_times, known_series, record
+from plugin.watch import Watched, look_again, look_at_the_rest, settle
+
+OWN_RESULT = "a result of this node is never input"
+EXPECTED_COUNT_LOOK_S = 0.2
+STORM = "storm guard: "
 
 log = logging.getLogger(__name__)
 
 
-class _CameMeanwhile(Exception):
-    """An instance arrived while the series was being judged."""
+class CameMeanwhile(Exception):
+    """An instance arrived while the series was being judged; nothing is written."""
 
 
 @dataclass(frozen=True)
@@ -37,72 +50,147 @@ class Reception:
     queue: Queue
     catalog: Catalog
     settings: Settings
+    rule_book: RuleBook
 
-    def take(self, series_orthanc_id: str, last_instance_at: float) -> list[Job]:
-        """Judges one complete series; returns the new jobs."""
+    def first_look_s(self) -> float:
+        """How soon after its last instance a series may be complete, by the shortest of all policies."""
+        rules = self.rule_book.rules()
+        policies = [self.completeness.default, *self.completeness.sources]
+        policies += [rule.completeness for rule in rules if rule.completeness]
+        if any(policy.expected_count for policy in policies):
+            return EXPECTED_COUNT_LOOK_S
+        return min(policy.quiet_seconds for policy in policies)
+
+    @property
+    def completeness(self) -> CompletenessRules:
+        return self.settings.completeness_rules
+
+    def look(self, watched: Watched) -> list[Job]:
+        """Judges one watched series as it is now; returns the new jobs."""
+        rules = self.rule_book.rules()
         try:
-            description = describe(self.orthanc, series_orthanc_id)
+            description = describe(self.orthanc, watched.series_orthanc_id, rules)
         except Gone:
             with self.ledger.transaction() as connection:
-                self.ledger.settle(connection, series_orthanc_id, last_instance_at)
+                settle(connection, watched)
             return []
+        watched = replace(watched, study_instance_uid=description.series.study_instance_uid)
         try:
             with self.ledger.transaction() as connection:
-                if not self.ledger.settle(connection, series_orthanc_id, last_instance_at):
-                    raise _CameMeanwhile
-                return self._judge(connection, description)
-        except _CameMeanwhile:
+                return self._judge(connection, watched, description, rules)
+        except CameMeanwhile:
             return []
 
-    def _judge(self, connection: sa.Connection, description: Description) -> list[Job]:
+    def _judge(
+        self, connection: sa.Connection, watched: Watched, description: Description, rules: Sequence[Rule]
+    ) -> list[Job]:
+        now = datetime.now().astimezone()
         if description.own_result:
-            own = {"decisions": [], "summary": "a result of this node is never input"}
-            self._explain(connection, description.series, own)
-            return []
-        outcome = route(description.facts, self.settings.rules)
-        routing = dict(outcome.as_json())
-        jobs = []
+            self._explain(connection, description, {"decisions": [], "summary": OWN_RESULT})
+            return self._end(connection, watched, [])
+        study = known_series(connection, description.series.study_instance_uid)
+        if watched.stage == "arriving":
+            not_yet = self._not_complete(watched, description.facts, study, rules, now)
+            not_yet = not_yet or self._too_many(connection, watched, description, now)
+            if not_yet is not None:
+                require(look_again(connection, not_yet))
+                return []
+            record(connection, description.facts)
+            look_at_the_rest(connection, description.series.study_instance_uid, at=now.timestamp())
+        return self._route(connection, watched, description, route(description.facts, rules, study, now=now))
+
+    def _not_complete(
+        self,
+        watched: Watched,
+        facts: SeriesFacts,
+        study: Sequence[SeriesFacts],
+        rules: Sequence[Rule],
+        now: datetime,
+    ) -> Watched | None:
+        policy = policy_for(facts, rules, self.completeness)
+        last = datetime.fromtimestamp(watched.last_instance_at).astimezone()
+        state = completeness(policy, facts, last_instance=last, now=now, study=study)
+        if state.complete or state.look_again is None:
+            return None
+        return replace(watched, look_at=state.look_again.timestamp(), reason=state.reason)
+
+    def _too_many(
+        self, connection: sa.Connection, watched: Watched, description: Description, now: datetime
+    ) -> Watched | None:
+        admission = self._admission(connection, description.facts, now)
+        if admission.admitted or admission.retry is None:
+            return None
+        log.warning("storm guard: %s", admission.reason)
+        if not watched.reason.startswith(STORM):
+            routing = {"decisions": [], "summary": admission.reason}
+            self._explain(connection, description, routing)
+        return replace(watched, look_at=admission.retry.timestamp(), reason=f"{STORM}{admission.reason}")
+
+    def _admission(self, connection: sa.Connection, facts: SeriesFacts, now: datetime) -> Admission:
+        source = source_of(facts)
+        window_s = WINDOW.total_seconds()
+        admitted = admitted_times(connection, source, now.timestamp() - window_s)
+        return check_rate(source, admitted, now=now, limits=self.settings.guards)
+
+    def _route(
+        self, connection: sa.Connection, watched: Watched, description: Description, routing: Routing
+    ) -> list[Job]:
+        jobs: list[Job] = []
         fates = []
-        for rule in outcome.chosen:
+        for rule in routing.chosen:
+            decision = routing.verdict(rule.name)
             job, new = self.queue.submit(
-                connection, description.series, rule, self.catalog[rule.pipeline], again=False
+                connection,
+                description.series,
+                rule,
+                self.catalog[rule.pipeline],
+                again=False,
+                not_before=decision.not_before,
             )
             fates.append({"rule": rule.name, "job": job.id, "new": new})
-            if new:
-                jobs.append(job)
-        self._explain(connection, description.series, {**routing, "jobs": fates})
+            jobs += [job] if new else []
+        self._explain(connection, description, {**routing.as_json(), "jobs": fates})
+        if routing.waits:
+            until = min(wait.until for wait in routing.waits).timestamp()
+            waiting = replace(watched, stage="waiting", look_at=until, reason=routing.summary)
+            require(look_again(connection, waiting))
+            return jobs
+        return self._end(connection, watched, jobs)
+
+    def _end(self, connection: sa.Connection, watched: Watched, jobs: list[Job]) -> list[Job]:
+        require(settle(connection, watched))
         return jobs
 
-    def _explain(self, connection: sa.Connection, series: CompleteSeries, routing: dict[str, Any]) -> None:
+    def _explain(self, connection: sa.Connection, description: Description, routing: dict[str, Any]) -> None:
+        version = self.rule_book.in_force()
         self.ledger.explain(
             connection,
-            study_instance_uid=series.study_instance_uid,
-            series_instance_uid=series.series_instance_uid,
-            content_sha256=series.content_sha256,
+            study_instance_uid=description.series.study_instance_uid,
+            series_instance_uid=description.series.series_instance_uid,
+            content_sha256=description.series.content_sha256,
             summary=routing["summary"],
-            routing=routing,
+            routing={**routing, "rules_version": version.number if version else None},
         )
 
     def run_now(self, series_orthanc_id: str, pipeline: str, *, again: bool) -> tuple[Job, bool]:
         """A job asked for by a person, past the rules; the earlier one if the content was already done."""
-        description = describe(self.orthanc, series_orthanc_id)
-        rule = requested_rule(self.settings, pipeline)
+        description = describe(self.orthanc, series_orthanc_id, ())
+        rule = requested_rule(self.rule_book.rules(), pipeline)
         with self.ledger.transaction() as connection:
             return self.queue.submit(
                 connection, description.series, rule, self.catalog[pipeline], again=again
             )
 
 
-def requested_rule(settings: Settings, pipeline: str) -> Rule:
+def require(unchanged: bool) -> None:
+    """Rolls the transaction back when an instance came since the series was read."""
+    if not unchanged:
+        raise CameMeanwhile
+
+
+def requested_rule(rules: Sequence[Rule], pipeline: str) -> Rule:
     """What a request by hand means: handling as by the pipeline's rule, or by the defaults."""
-    configured = next((rule for rule in settings.rules if rule.pipeline == pipeline), None)
+    configured = next((rule for rule in rules if rule.pipeline == pipeline), None)
     if configured is not None:
         return configured.model_copy(update={"name": f"requested ({configured.name})"})
     return Rule.model_validate({"Name": "requested", "When": {}, "Pipeline": pipeline})
-
-
-def due(pending: dict[str, float], quiet_s: float, now: float) -> tuple[list[str], float]:
-    """Series quiet for long enough, and the seconds until the next one may be."""
-    ready = [series for series, last in pending.items() if now - last >= quiet_s]
-    waits = [quiet_s - (now - last) for series, last in pending.items() if now - last < quiet_s]
-    return ready, min(waits, default=float("inf"))

@@ -25,6 +25,8 @@ from plugin.ledger import STATES, Job
 from plugin.parts import Parts
 from plugin.people import cancel, reject, release, retry, run_now
 from plugin.rest_errors import Conflict, NotFound, Unacceptable, as_json, on_error, on_http_error
+from plugin.rest_rules import dry_run, get_rules, list_versions, put_rules, replay_rules, roll_back
+from plugin.watch import all_watched
 
 Handler = Callable[[Parts, Request], Any]
 
@@ -38,6 +40,9 @@ def make_app(parts: Parts) -> Starlette:
     def post(path: str, handler: Handler) -> Route:
         return Route("/orthogen/api" + path, _called(parts, handler, changes=True), methods=["POST"])
 
+    def put(path: str, handler: Handler) -> Route:
+        return Route("/orthogen/api" + path, _called(parts, handler, changes=True), methods=["PUT"])
+
     routes = [
         get("/health", get_health),
         get("/jobs", list_jobs),
@@ -49,7 +54,12 @@ def make_app(parts: Parts) -> Starlette:
         post("/jobs/{id}/reject", lambda parts, request: shown(reject(parts, job_of(parts, request)))),
         get("/explain", explain),
         get("/pipelines", list_pipelines),
-        get("/rules", list_rules),
+        get("/rules", get_rules),
+        put("/rules", put_rules),
+        get("/rules/versions", list_versions),
+        post("/rules/rollback", roll_back),
+        post("/rules/dry-run", dry_run),
+        post("/rules/replay", replay_rules),
     ]
     handlers: dict[Any, Any] = {HTTPException: on_http_error, OrthogenError: on_error}
     return Starlette(routes=routes, exception_handlers=handlers)
@@ -110,9 +120,15 @@ def explain(parts: Parts, request: Request) -> dict[str, Any]:
         for judgement in parts.ledger.explanations(study_instance_uid)
     ]
     jobs = parts.ledger.jobs(study_instance_uid=study_instance_uid)
+    open_fates = [
+        {"stage": one.stage, "reason": one.reason, "look_again": moment(one.look_at)}
+        for one in all_watched(parts.ledger.engine)
+        if one.study_instance_uid == study_instance_uid
+    ]
     return {
         "study_instance_uid": study_instance_uid,
         "series": judgements,
+        "open": open_fates,
         "jobs": [shown(job) for job in jobs],
     }
 
@@ -122,10 +138,6 @@ def list_pipelines(parts: Parts, _request: Request) -> list[dict[str, Any]]:
         {**entry.manifest.model_dump(mode="json", by_alias=True), "ModelSha256": entry.model_sha256}
         for entry in parts.catalog
     ]
-
-
-def list_rules(parts: Parts, _request: Request) -> list[dict[str, Any]]:
-    return [rule.model_dump(mode="json", by_alias=True) for rule in parts.settings.rules]
 
 
 def job_of(parts: Parts, request: Request) -> Job:

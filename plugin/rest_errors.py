@@ -55,12 +55,12 @@ async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def as_json(request: Request) -> dict[str, Any]:
-    """The request's body, a JSON object."""
+def as_json(request: Request, *, allow_list: bool = False) -> Any:
+    """The request's body: a JSON object, or a list where that is allowed."""
     try:
         body = json.loads(request.state.body or b"{}")
     except ValueError as error:
         raise Unacceptable(f"the body is not JSON ({error})", remedy="send a JSON object") from None
-    if not isinstance(body, dict):
+    if not isinstance(body, dict) and not (allow_list and isinstance(body, list)):
         raise Unacceptable("the body is no JSON object", remedy="send a JSON object")
     return body

@@ -15,8 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic.alias_generators import to_pascal
 
 from pipelines.errors import ConfigurationError
+from pipelines.execution import Execution
+from plugin.routing.completeness import CompletenessRules
+from plugin.routing.guards import GuardLimits
 from plugin.routing.problems import Problem
-from plugin.routing.rule import Rule
+from plugin.routing.rule import Completeness, Rule
 from plugin.setting_problems import problems_of
 
 SECTION = "Orthogen"
@@ -67,8 +70,21 @@ class Settings(_Frozen):
     """Device Serial Number (0018,1000) that results carry for this node."""
     python: str | None = None
     """Python of the virtual environment that runs the node; by default `.venv/bin/python` of the project."""
+    completeness: CompletenessRules | None = None
+    """When series count as complete, where neither a rule nor `QuietSeconds` says it well enough."""
+    guards: GuardLimits = GuardLimits()
+    """Against loops and storms."""
     destinations: Mapping[str, Destination] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
+
+    @property
+    def execution(self) -> Execution:
+        """How a worker of this machine runs pipelines."""
+        return Execution(providers=self.providers, parallel_slices=self.parallel_slices)
+
+    @property
+    def completeness_rules(self) -> CompletenessRules:
+        return self.completeness or CompletenessRules(default=Completeness(quiet_seconds=self.quiet_seconds))
 
 
 def read_configuration(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -75,6 +76,7 @@ class Queue:
         entry: CatalogEntry,
         *,
         again: bool,
+        not_before: datetime | None = None,
     ) -> tuple[Job, bool]:
         """The job for this content, and whether it is new; `again` makes a new one even if it was done
         before.
@@ -85,7 +87,8 @@ class Queue:
             return earlier, False
         job = _new_job(key, series, rule, entry, nonce=earlier.id if earlier else "")
         self._ledger.add(connection, job)
-        self.enqueue(job, connection)
+        delay_s = max(0.0, not_before.timestamp() - time.time()) if not_before else 0.0
+        self.enqueue(job, connection, delay_s=delay_s)
         return job, True
 
     def enqueue(self, job: Job, connection: sa.Connection, *, delay_s: float = 0.0) -> None:

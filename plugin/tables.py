@@ -14,13 +14,52 @@ CURSOR = sa.Table(
 )
 """The last entry of Orthanc's /changes that has been taken in."""
 
-PENDING = sa.Table(
-    "orthogen_pending_series",
+WATCHED = sa.Table(
+    "orthogen_watched_series",
     METADATA,
     sa.Column("series_orthanc_id", sa.Text, primary_key=True),
     sa.Column("last_instance_at", sa.Float, nullable=False),
+    sa.Column("look_at", sa.Float, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("study_instance_uid", sa.Text, index=True),
+    sa.Column("reason", sa.Text, nullable=False),
 )
-"""Series that have received an instance and have not been judged complete since."""
+"""Series whose fate is open: `arriving` until complete, then `waiting` while a rule still waits for
+something.
+`look_at` is when to look again, `reason` what is waited for."""
+
+TRAFFIC = sa.Table(
+    "orthogen_traffic",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("study_instance_uid", sa.Text, nullable=False, index=True),
+    sa.Column("series_instance_uid", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False, index=True),
+    sa.Column("facts", sa.LargeBinary, nullable=False),
+)
+"""What the rules saw of each complete series: for other rules of the same study, for replay, for rate limits.
+"""
+
+RULE_SETS = sa.Table(
+    "orthogen_rule_sets",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("rules_text", sa.Text, nullable=False),
+)
+"""Every rule set that was in force; the highest number is. Nothing here is ever changed or deleted."""
+
+FILE_RULES = sa.Table(
+    "orthogen_file_rules",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("sha256", sa.Text, nullable=False),
+)
+"""The rules of the configuration file as last taken in, so that a restart does not undo a change by the API.
+"""
 
 JOBS = sa.Table(
     "orthogen_jobs",

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from pydicom.dataset import Dataset
 
-from dicom_templates.conformance.comparison import Comparison, Finding, Kind
+from dicom_templates.conformance.comparison import Comparison, Finding
 from dicom_templates.conformance.dciodvfy import DciodvfyReport, dcentvfy, dciodvfy
 from dicom_templates.conformance.image_rules import IMAGE_RULES
 from dicom_templates.conformance.modality_rules import MODALITY_RULES
 from dicom_templates.conformance.provenance_rules import PROVENANCE_RULES
 from dicom_templates.conformance.repeated_rules import REPEATED_RULES
+from dicom_templates.template import Kind
 
 __all__ = ["RULES", "DciodvfyReport", "Finding", "check_instance", "dcentvfy", "dciodvfy"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
-Kind = Literal["denoise", "translate", "mr2ct", "difference", "uncertainty"]
+from dicom_templates.template import Kind
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ class Comparison:
     @property
     def synthetic_required(self) -> bool:
         """Synthetic Data has to be YES whatever the pipeline says of itself."""
-        return self.kind in ("translate", "mr2ct") or bool(self.source.get("SyntheticData") == "YES")
+        return self.kind in ("translate", "mr2ct", "resample") or bool(
+            self.source.get("SyntheticData") == "YES"
+        )
 
     @property
     def result_tags(self) -> tuple[BaseTag, ...]:

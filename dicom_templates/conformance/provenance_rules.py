@@ -71,8 +71,9 @@ def _source_images(c: Comparison) -> Iterator[str]:
             "ReferencedSOPClassUID"
         ):
             yield "a source image without class or Spatial Locations Preserved"
-    if items and items[0].get("SpatialLocationsPreserved") != "YES":
-        yield "the source slice is on the same grid, but Spatial Locations Preserved is not YES"
+    preserved = "NO" if c.kind == "resample" else "YES"
+    if items and items[0].get("SpatialLocationsPreserved") != preserved:
+        yield f"Spatial Locations Preserved of the source slice is not {preserved}"
 
 
 def _referenced_series(c: Comparison) -> Iterator[str]:

@@ -64,6 +64,18 @@ def _geometry_repeated(c: Comparison) -> Iterator[str]:
             yield f"{keyword} differs from the source"
 
 
+def _geometry_of_its_own(c: Comparison) -> Iterator[str]:
+    for keyword in ("FrameOfReferenceUID", "PositionReferenceIndicator", "PatientPosition"):
+        if c.differs(keyword):
+            yield f"{keyword} differs from the source"
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "InstanceNumber"):
+        if not has_value(c.result, keyword):
+            yield f"{keyword} is missing"
+    codes = [str(item.get("CodeValue")) for item in c.result.get("DerivationCodeSequence") or ()]
+    if "113085" not in codes:
+        yield "no derivation code (113085, DCM, Spatial resampling)"
+
+
 def _lossy_history(c: Comparison) -> Iterator[str]:
     declared = c.result.get("LossyImageCompression")
     if declared not in ("00", "01"):
@@ -132,12 +144,13 @@ def _times(c: Comparison) -> Iterator[str]:
 
 REPEATED_RULES = (
     Rule("G04", _patient_and_study_repeated),
-    Rule("G07", _geometry_repeated),
+    Rule("G07", _geometry_repeated, lambda c: c.kind != "resample"),
+    Rule("G07b", _geometry_of_its_own, lambda c: c.kind == "resample"),
     Rule("G16", _lossy_history),
     Rule("G17", _burned_in),
     Rule("G24", _times),
     Rule("G26", _body_part),
-    Rule("G27", _instance_number),
+    Rule("G27", _instance_number, lambda c: c.kind != "resample"),
     Rule("G28", _contrast_agent),
     Rule("G30", _character_set),
 )

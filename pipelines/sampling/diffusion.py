@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipelines.binding import Resident
 from pipelines.model_file import ModelFile
 from pipelines.network import Tensor, of_shape
 from pipelines.sampling.chance import START, Chance, normal_batch
@@ -49,18 +50,18 @@ class DiffusionNetwork:
         Classifier-free guidance: Ho and Salimans 2022, arXiv 2207.12598.
         """
         guidance = np.float32(self.settings.guidance)
-        nothing = np.full_like(condition, self.settings.null_condition)
-
-        def plain(noisy: Tensor, time: float) -> Tensor:
-            return self._run(noisy, time, condition)
+        given = self.model.resident(condition)
+        if guidance == 1.0:
+            return lambda noisy, time: self._run(noisy, time, given)
+        nothing = self.model.resident(np.full_like(condition, self.settings.null_condition))
 
         def guided(noisy: Tensor, time: float) -> Tensor:
             without = self._run(noisy, time, nothing)
-            return without + guidance * (self._run(noisy, time, condition) - without)
+            return without + guidance * (self._run(noisy, time, given) - without)
 
-        return plain if self.settings.guidance == 1.0 else guided
+        return guided
 
-    def _run(self, noisy: Tensor, time: float, condition: Tensor) -> Tensor:
+    def _run(self, noisy: Tensor, time: float, condition: Resident) -> Tensor:
         times = np.full(len(noisy), time, self.model.dtype(self.settings.time_input))
         tensors = {
             self.names.input: condition,

@@ -47,7 +47,7 @@ def show(output: Path, tell: Callable[[str], None]) -> int:
     wishes = Wishes(REPOSITORY / "orthanc.json", output / "storage", free_port(), free_port())
     configuration = {**effective_configuration(wishes), "DicomAet": "ORTHOGEN"}
     tell(f"a node of its own starts: HTTP {wishes.http_port}, DICOM {wishes.dicom_port}")
-    with Running.start(find_orthanc(), configuration) as running:
+    with Running.start(find_orthanc(), configuration, wishes.configuration) as running:
         running.await_ready()
         receiver = Receiver("127.0.0.1", int(configuration["DicomPort"]), "ORTHOGEN")
         shown = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -62,6 +63,7 @@ def make_node() -> Child:
         "state_folder": str(storage_folder(configuration) / "orthogen"),
         "called_ae_title": configuration.get("DicomAet", "ORTHANC"),
         "section": section,
+        "configuration_path": os.environ.get("ORTHOGEN_CONFIGURATION") or orthanc.GetConfigurationPath(),
         "socket": str(SOCKET),
     }
     command = [venv_python(section), "-m", "plugin.node"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from plugin.routing.consider import Scene
 from plugin.routing.facts import SeriesFacts
+from plugin.routing.orders import Order, orders
 from plugin.routing.reading import SeriesView
 from plugin.routing.route import route_scene
 from plugin.routing.rule import Rule
@@ -18,39 +19,14 @@ NOTHING = "not processed"
 
 
 @dataclass(frozen=True)
-class PlannedJob:
-    """What would be done; the name of the rule is no part of it."""
-
-    pipeline: str
-    mode: str
-    priority: str
-    on_hold: str
-    send_to: tuple[str, ...]
-    inputs: tuple[tuple[str, str], ...]
-    not_before: datetime | None
-
-    def __str__(self) -> str:
-        """`ct-denoise (shadow, stat, to PACS)`; what is usual goes without saying."""
-        marks = [
-            mark
-            for mark, usual in ((self.mode, "live"), (self.priority, "routine"), (self.on_hold, "keep"))
-            if mark != usual
-        ]
-        marks += [f"to {name}" for name in self.send_to]
-        marks += [f"not before {self.not_before:%H:%M}"] if self.not_before else []
-        marks += [f"{name} = {uid}" for name, uid in self.inputs]
-        return f"{self.pipeline} ({', '.join(marks)})" if marks else self.pipeline
-
-
-@dataclass(frozen=True)
 class FateChange:
     """One series that would fare differently."""
 
     study_instance_uid: str
     series_instance_uid: str
     received: datetime
-    before: tuple[PlannedJob, ...]
-    after: tuple[PlannedJob, ...]
+    before: tuple[Order, ...]
+    after: tuple[Order, ...]
     why: str
     """The summary of the changed rules on this series."""
 
@@ -124,10 +100,10 @@ def _changes_in(
     for view in views:
         others = tuple(other for other in views if other is not view)
         old, new = (_waited_out(view, others, rules) for rules in (before, after))
-        planned_before, planned_after = _planned(old, before), _planned(new, after)
-        if planned_before != planned_after:
+        orders_before, orders_after = orders(old), orders(new)
+        if _work(orders_before) != _work(orders_after):
             uids = view.facts.study_instance_uid, view.facts.series_instance_uid
-            changes.append(FateChange(*uids, view.facts.received, planned_before, planned_after, new.summary))
+            changes.append(FateChange(*uids, view.facts.received, orders_before, orders_after, new.summary))
     return changes
 
 
@@ -140,23 +116,10 @@ def _waited_out(view: SeriesView, others: tuple[SeriesView, ...], rules: Sequenc
     return routing
 
 
-def _planned(routing: Routing, rules: Sequence[Rule]) -> tuple[PlannedJob, ...]:
-    by_name: Mapping[str, Rule] = {rule.name: rule for rule in rules}
-    jobs = [
-        PlannedJob(
-            rule.pipeline,
-            rule.mode,
-            rule.priority,
-            rule.on_hold,
-            rule.send_to,
-            decision.inputs,
-            decision.not_before,
-        )
-        for decision in routing.decisions
-        if decision.matched and (rule := by_name[decision.rule])
-    ]
-    return tuple(sorted(jobs, key=str))
+def _work(asked: Sequence[Order]) -> list[Order]:
+    """The orders without what changes nothing: the names of the rules and their place in the list."""
+    return sorted((replace(order, rules=()) for order in asked), key=str)
 
 
-def _told(jobs: tuple[PlannedJob, ...]) -> str:
+def _told(jobs: tuple[Order, ...]) -> str:
     return "; ".join(str(job) for job in jobs) or NOTHING

@@ -87,8 +87,7 @@ def _stopped(pairs: Iterable[_Pair]) -> list[_Pair]:
     settled: list[_Pair] = []
     for rule, verdict in pairs:
         settled.append((rule, _behind(barrier, verdict)))
-        if barrier is None or barrier.fate == "waits":
-            barrier = _barrier_after(rule, settled[-1][1]) or barrier
+        barrier = barrier or _barrier_after(rule, settled[-1][1])
     return settled
 
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
+    StringConstraints,
     WithJsonSchema,
     model_serializer,
     model_validator,
@@ -58,7 +58,7 @@ _SCHEMA = WithJsonSchema({"type": "object", "description": "a condition; see doc
 ConditionField = Annotated[Condition, BeforeValidator(_read_condition), _AS_JSON, _SCHEMA]
 ChoiceField = Annotated[Condition, BeforeValidator(_read_choice), _AS_JSON, _SCHEMA]
 Name = Annotated[
-    str, Field(min_length=1, max_length=64, pattern=r"^[^\\\x00-\x1f]*$"), AfterValidator(str.strip)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=r"^[^\\\x00-\x1f]*$")
 ]
 """Goes into results as a Long String (LO, PS3.5 section 6.2): no backslash, no control characters."""
 

@@ -116,55 +116,39 @@ class Phantom:
         return ds
 
     def _header(self, index: int) -> dict[str, Any]:
-        normal = np.cross(self.orientation[:3], self.orientation[3:])
-        column = np.asarray(self.orientation[3:])
-        position = np.array([-20.5, -30.25, 10.0]) + index * (
-            self.spacing_mm * normal + self.tilt_mm * column
-        )
-        slope, intercept = self.signal_to_stored
-        header: dict[str, Any] = {
+        acquisition = _CT_ACQUISITION if self.modality == "CT" else _MR_ACQUISITION
+        header = _PATIENT_AND_STUDY | _SCANNER | self._image(index) | self._pixels() | acquisition
+        return header | self._geometry(index) | dict(self.attributes)
+
+    def _image(self, index: int) -> dict[str, Any]:
+        return {
             "SOPClassUID": CTImageStorage if self.modality == "CT" else MRImageStorage,
             "SOPInstanceUID": f"{_UID_ROOT}.3.{index + 1}",
-            "StudyInstanceUID": f"{_UID_ROOT}.1",
-            "SeriesInstanceUID": f"{_UID_ROOT}.2",
-            "FrameOfReferenceUID": f"{_UID_ROOT}.4",
-            "PositionReferenceIndicator": "",
-            "StudyDate": "20250102",
-            "StudyTime": "101112",
-            "SeriesDate": "20250102",
-            "AcquisitionDate": "20250102",
-            "AcquisitionTime": "101500",
-            "ContentDate": "20250102",
-            "ContentTime": "101600",
-            "AccessionNumber": "A-77",
-            "StudyID": "7",
-            "StudyDescription": "Phantom",
-            "SeriesDescription": "Discs",
-            "ReferringPhysicianName": "",
-            "PatientName": "Phantom^Disc",
-            "PatientID": "P-0001",
-            "PatientBirthDate": "19700101",
-            "PatientSex": "O",
-            "PatientWeight": "71.5",
             "Modality": self.modality,
-            "Manufacturer": "Scanner Works",
-            "ManufacturerModelName": "Model S",
-            "DeviceSerialNumber": "SN 42",
-            "SoftwareVersions": ["s1", "s2"],
-            "StationName": "SCANNER1",
-            "InstitutionName": "Hospital",
-            "OperatorsName": "Somebody",
-            "BodyPartExamined": "CHEST",
-            "PatientPosition": "HFS",
-            "SeriesNumber": "4",
-            "AcquisitionNumber": "1",
             "InstanceNumber": str(index + 1),
             "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL" if self.modality == "CT" else "OTHER"],
+            "WindowCenter": "40",
+            "WindowWidth": "400",
+        }
+
+    def _geometry(self, index: int) -> dict[str, Any]:
+        normal = np.cross(self.orientation[:3], self.orientation[3:])
+        column = np.asarray(self.orientation[3:])
+        step = self.spacing_mm * normal + self.tilt_mm * column
+        position = np.array([-20.5, -30.25, 10.0]) + index * step
+        return {
             "ImagePositionPatient": [f"{value:.6g}" for value in position],
             "ImageOrientationPatient": [f"{value:g}" for value in self.orientation],
             "PixelSpacing": ["0.75", "0.75"],
             "SliceThickness": f"{self.spacing_mm:g}",
             "SliceLocation": f"{float(position @ normal):.6g}",
+        }
+
+    def _pixels(self) -> dict[str, Any]:
+        slope, intercept = self.signal_to_stored
+        rescaled = self.modality == "CT" or (slope, intercept) != (1.0, 0.0)
+        rescale = {"RescaleSlope": f"{slope:g}", "RescaleIntercept": f"{intercept:g}"} if rescaled else {}
+        return rescale | {
             "SamplesPerPixel": 1,
             "PhotometricInterpretation": self.photometric,
             "Rows": self.rows,
@@ -176,13 +160,7 @@ class Phantom:
             "PixelPaddingValue": self.padding_value,
             "PixelPaddingRangeLimit": self.padding_limit,
             "SmallestImagePixelValue": 0,
-            "WindowCenter": "40",
-            "WindowWidth": "400",
         }
-        if self.modality == "CT" or (slope, intercept) != (1.0, 0.0):
-            header |= {"RescaleSlope": f"{slope:g}", "RescaleIntercept": f"{intercept:g}"}
-        header |= _CT_ACQUISITION if self.modality == "CT" else _MR_ACQUISITION
-        return header | dict(self.attributes)
 
 
 def _code(value: str, scheme: str, meaning: str) -> Dataset:
@@ -191,6 +169,79 @@ def _code(value: str, scheme: str, meaning: str) -> Dataset:
     return code
 
 
+_SAME_IN_ALL: dict[str, Any] = {
+    "PositionReferenceIndicator": "",
+    "StudyDate": "20250102",
+    "StudyTime": "101112",
+    "SeriesDate": "20250102",
+    "AcquisitionDate": "20250102",
+    "AcquisitionTime": "101500",
+    "ContentDate": "20250102",
+    "ContentTime": "101600",
+    "AccessionNumber": "A-77",
+    "StudyID": "7",
+    "StudyDescription": "Phantom",
+    "SeriesDescription": "Discs",
+    "ReferringPhysicianName": "",
+    "PatientName": "Phantom^Disc",
+    "PatientID": "P-0001",
+    "PatientBirthDate": "19700101",
+    "PatientSex": "O",
+    "PatientWeight": "71.5",
+    "Manufacturer": "Scanner Works",
+    "ManufacturerModelName": "Model S",
+    "DeviceSerialNumber": "SN 42",
+    "SoftwareVersions": ["s1", "s2"],
+    "StationName": "SCANNER1",
+    "InstitutionName": "Hospital",
+    "OperatorsName": "Somebody",
+    "BodyPartExamined": "CHEST",
+    "PatientPosition": "HFS",
+    "SeriesNumber": "4",
+    "AcquisitionNumber": "1",
+    "SamplesPerPixel": 1,
+    "BitsAllocated": 16,
+    "SmallestImagePixelValue": 0,
+    "WindowCenter": "40",
+    "WindowWidth": "400",
+}
+
+_PATIENT_AND_STUDY: dict[str, Any] = {
+    "StudyInstanceUID": f"{_UID_ROOT}.1",
+    "SeriesInstanceUID": f"{_UID_ROOT}.2",
+    "FrameOfReferenceUID": f"{_UID_ROOT}.4",
+    "PositionReferenceIndicator": "",
+    "StudyDate": "20250102",
+    "StudyTime": "101112",
+    "SeriesDate": "20250102",
+    "AcquisitionDate": "20250102",
+    "AcquisitionTime": "101500",
+    "ContentDate": "20250102",
+    "ContentTime": "101600",
+    "AccessionNumber": "A-77",
+    "StudyID": "7",
+    "StudyDescription": "Phantom",
+    "SeriesDescription": "Discs",
+    "ReferringPhysicianName": "",
+    "PatientName": "Phantom^Disc",
+    "PatientID": "P-0001",
+    "PatientBirthDate": "19700101",
+    "PatientSex": "O",
+    "PatientWeight": "71.5",
+}
+_SCANNER: dict[str, Any] = {
+    "Manufacturer": "Scanner Works",
+    "ManufacturerModelName": "Model S",
+    "DeviceSerialNumber": "SN 42",
+    "SoftwareVersions": ["s1", "s2"],
+    "StationName": "SCANNER1",
+    "InstitutionName": "Hospital",
+    "OperatorsName": "Somebody",
+    "BodyPartExamined": "CHEST",
+    "PatientPosition": "HFS",
+    "SeriesNumber": "4",
+    "AcquisitionNumber": "1",
+}
 _CT_ACQUISITION: dict[str, Any] = {
     "KVP": "120",
     "XRayTubeCurrent": "200",

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 
 from dicom_templates.conformance import RULES, check_instance, dcentvfy
 from tests.dicom.phantom_series import Phantom
-from tests.dicom.written_series import Written, written
+from tests.dicom.written_series import Written, resampled, written
 
 Damage = Callable[[Dataset, Dataset], None]
 
@@ -34,6 +34,8 @@ def series_of(base: str) -> Written:
         "translate": Phantom("MR"),
         "mr2ct": Phantom("MR"),
     }
+    if base == "resample":
+        return resampled(Phantom())
     return written(phantoms[base].instances(), kind_of(base))
 
 
@@ -45,7 +47,7 @@ _LOSSY = (
 
 
 def kind_of(base: str) -> Any:
-    return base if base in ("translate", "mr2ct") else "denoise"
+    return base if base in ("translate", "mr2ct", "resample") else "denoise"
 
 
 def put(keyword: str, value: Any) -> Damage:
@@ -151,6 +153,9 @@ DEFECTS: list[tuple[str, str, str, Damage]] = [
     ("G07", "ct", "other frame of reference", put("FrameOfReferenceUID", "1.2.3")),
     ("G07", "ct", "position moved", put("ImagePositionPatient", ["-20.5", "-30.25", "99"])),
     ("G07", "mr", "slice location lost", drop("SliceLocation")),
+    ("G07b", "resample", "other frame of reference", put("FrameOfReferenceUID", "1.2.3")),
+    ("G07b", "resample", "resampling not coded", without_item("DerivationCodeSequence", 1)),
+    ("G09", "resample", "same grid", in_item("SourceImageSequence", 0, "SpatialLocationsPreserved", "YES")),
     ("G08", "ct", "no derivation description", drop("DerivationDescription")),
     ("G08", "ct", "no derivation code", drop("DerivationCodeSequence")),
     ("G08", "ct", "another derivation code", in_item("DerivationCodeSequence", 0, "CodeValue", "113085")),

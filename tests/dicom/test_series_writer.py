@@ -121,7 +121,7 @@ def test_a_result_that_is_not_finite_is_never_written() -> None:
 
 
 def test_a_result_of_another_shape_is_never_written() -> None:
-    with pytest.raises(OrthogenError, match="result of"):
+    with pytest.raises(OrthogenError, match="on a grid"):
         written(Phantom(slices=1).instances(), model=lambda values: values[:-1])
 
 

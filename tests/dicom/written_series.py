@@ -17,6 +17,8 @@ from dicom_templates.identity import RunIdentity
 from dicom_templates.series_plan import SeriesPlan, SliceHeader, check_slice, plan_series
 from dicom_templates.source import SourceSlice, read_slice
 from dicom_templates.to_series import SeriesWriter, WrittenInstance, template_for
+from pipelines.volume import SliceGrid
+from tests.dicom.phantom_series import Phantom
 
 IDENTITY = RunIdentity(
     pipeline_name="ct-denoise",
@@ -43,7 +45,14 @@ TRANSLATION = replace(
     contrast_from="T1w",
     contrast_to="T2w",
 )
-KINDS = {"denoise": "denoise", "translate": "translate", "mr2ct": "translate"}
+TASKS = {
+    "denoise": "denoise",
+    "translate": "translate",
+    "mr2ct": "translate",
+    "difference": "difference",
+    "uncertainty": "uncertainty",
+    "resample": "super-resolve",
+}
 
 Model = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -83,8 +92,8 @@ def written(
     plan = plan_series(headers, sources[0].header)
     order = [int(planned.key) for planned in plan.slices]
     writer = SeriesWriter(
-        template=template_for(KINDS[kind], modality, "CT" if kind == "mr2ct" else None),
-        identity=identity or (IDENTITY if kind == "denoise" else TRANSLATION),
+        template=template_for(TASKS[kind], modality, "CT" if kind == "mr2ct" else None),
+        identity=identity or (TRANSLATION if kind in ("translate", "mr2ct") else IDENTITY),
         plan=plan,
         first=sources[0].header,
         context_slices=context_slices,
@@ -95,3 +104,46 @@ def written(
         check_slice(plan, index, sources[place])
         instances.append(writer.write(sources[place], index, model(sources[place].values())))
     return Written(plan, [sources[place] for place in order], [files[place] for place in order], instances)
+
+
+def resampled(phantom: Phantom) -> Written:
+    """A series taken to twice its rows and columns, and half its slice distance."""
+    sources = [read_slice(data) for data in phantom.instances()]
+    headers = [(str(index), SliceHeader.of(source.header)) for index, source in enumerate(sources)]
+    plan = plan_series(headers, sources[0].header)
+    grid = finer(plan.grid)
+    modality = sources[0].header.Modality
+    writer = SeriesWriter(
+        template=template_for("super-resolve", modality),
+        identity=replace(IDENTITY, generative=True),
+        plan=plan,
+        first=sources[0].header,
+        context_slices=1,
+        output_grid=grid,
+    )
+    nearest = [sources[min(index // 2, len(sources) - 1)] for index in range(grid.slices)]
+    instances = [
+        writer.write(source, index, np.kron(source.values(), np.ones((2, 2), np.float32)))
+        for index, source in enumerate(nearest)
+    ]
+    files = [phantom.instance(min(index // 2, len(sources) - 1)) for index in range(grid.slices)]
+    return Written(plan, nearest, files, instances)
+
+
+def finer(grid: SliceGrid) -> SliceGrid:
+    positions = np.asarray(grid.positions_lps_mm)
+    between = (positions[1:] + positions[:-1]) / 2
+    merged = np.empty((len(positions) + len(between), 3))
+    merged[::2], merged[1::2] = positions, between
+    corner = -0.25 * (
+        np.multiply(grid.row_direction_lps, grid.pixel_spacing_mm[1])
+        + np.multiply(grid.column_direction_lps, grid.pixel_spacing_mm[0])
+    )
+    return replace(
+        grid,
+        rows=2 * grid.rows,
+        columns=2 * grid.columns,
+        pixel_spacing_mm=(grid.pixel_spacing_mm[0] / 2, grid.pixel_spacing_mm[1] / 2),
+        positions_lps_mm=tuple((float(x), float(y), float(z)) for x, y, z in merged + corner),
+        slice_thickness_mm=(grid.slice_thickness_mm or 0) / 2,
+    )

@@ -33,6 +33,9 @@ def cases() -> dict[str, SamplerSettings]:
     for schedule in ("scaled_linear", "squaredcos_cap_v2"):
         found[f"ddim {schedule}"] = settings(Method="ddim", BetaSchedule=schedule)
         found[f"dpm-solver++ {schedule}"] = settings(Method="dpm-solver++", BetaSchedule=schedule)
+    for method, spacing in product(("ddpm", "ddim", "dpm-solver++"), ("leading", "trailing")):
+        name = f"{method} {spacing} 7 of 50"
+        found[name] = settings(Method=method, TimestepSpacing=spacing, Steps=7, TrainingSteps=50)
     found["ddim eta"] = settings(Method="ddim", Eta=0.7)
     found["ddpm all steps"] = settings(Method="ddpm", Steps=200, TrainingSteps=200)
     for method in ("ddpm", "ddim"):

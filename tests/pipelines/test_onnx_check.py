@@ -66,6 +66,16 @@ def custom_operator_in_a_branch() -> bytes:
     return changed(add_branch)
 
 
+def engine_in_another_file() -> bytes:
+    def add_node(model: onnx.ModelProto) -> None:
+        node = helper.make_node("EPContext", ["denoised"], ["unused"], domain="com.microsoft")
+        node.attribute.append(helper.make_attribute("ep_cache_context", "../../secret.engine"))
+        model.graph.node.append(node)
+        model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+
+    return changed(add_node)
+
+
 def other_opset(version: int) -> bytes:
     def set_version(model: onnx.ModelProto) -> None:
         model.opset_import[0].version = version
@@ -90,6 +100,7 @@ FAULTS = {
     "external constant": (external_in_a_constant(), "'hidden' lie in another file"),
     "custom operator": (custom_operator("com.evil"), r"custom operator com\.evil\.Evil"),
     "custom operator in a branch": (custom_operator_in_a_branch(), r"custom operator com\.evil\.Evil"),
+    "engine": (engine_in_another_file(), "EPContext loads another file"),
     "old": (other_opset(7), "operator set 7; export it for 11 to"),
     "future": (other_opset(999), "operator set 999"),
     "unknown operator": (unknown_operator(), "malformed"),
@@ -142,3 +153,13 @@ def test_a_graph_onnx_runtime_cannot_run_is_refused() -> None:
 
 def test_sound_models_pass() -> None:
     assert check_model("tiny", mean_of_slices(3)).graph.node[0].op_type == "Conv"
+
+
+def test_operators_of_onnx_runtime_itself_pass_and_run() -> None:
+    node = helper.make_node("Gelu", ["slices"], ["denoised"], domain="com.microsoft")
+    model = onnx.load_model_from_string(
+        graph_model([node], inputs={"slices": ["batch", 4]}, outputs={"denoised": ["batch", 4]})
+    )
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    opened = open_model("tiny", model.SerializeToString(), Execution())
+    assert opened.run("denoised", {"slices": np.zeros((2, 4), np.float32)}).tolist() == [[0] * 4] * 2

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipelines.catalog import CatalogEntry
-from pipelines.errors import ConfigurationError, PipelineBroken, Refused
+from pipelines.errors import ConfigurationError, JobInterrupted, PipelineBroken, Refused
 from pipelines.pipeline import Execution, open_pipeline
 from pipelines.volume import SliceValues
 from tests.pipelines.tiny_models import (
@@ -159,3 +159,15 @@ def test_a_model_that_gives_another_shape_is_refused(tmp_path: Path) -> None:
     model = slice_convolution(np.ones((2, 3, 1, 1), np.float32))
     with pytest.raises(PipelineBroken, match=r"shape \(1, 2, 8, 8\) where \(1, 1, 8, 8\)"):
         run(tiny_entry(tmp_path, model), noise(2, 8, 8), Execution())
+
+
+def test_an_interrupted_stream_stops_before_its_next_inference_and_the_next_one_runs(tmp_path: Path) -> None:
+    pipeline = open_pipeline(tiny_entry(tmp_path, mean_of_slices(3)), Execution(parallel_slices=2))
+    slices, grid = as_slices(noise(30, 8, 8)), axial_grid(30, 8, 8)
+    stream = pipeline.stream(slices, grid, seed=0)
+    next(stream)
+    pipeline.interrupt()
+    with pytest.raises(JobInterrupted):
+        list(stream)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("infer")]
+    assert len(list(pipeline.stream(slices, grid, seed=0))) == 30

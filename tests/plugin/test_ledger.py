@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from plugin.database import database_url, open_engine, prepare_database
 from plugin.ledger import Job, Ledger
-from plugin.receive import due
 from plugin.submit import content_sha256
+from plugin.watch import Watched, all_watched, arm, due, look_again, look_at_the_rest, settle
 
 
 @pytest.fixture
@@ -54,29 +55,48 @@ def test_the_database_is_readable_by_its_owner_only(ledger: Ledger, tmp_path: Pa
     assert (tmp_path / "orthogen.sqlite").stat().st_mode & 0o077 == 0
 
 
-def test_cursor_and_pending_series_move_together_or_not_at_all(ledger: Ledger) -> None:
+def test_cursor_and_watch_move_together_or_not_at_all(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
-        ledger.advance(connection, 7, {"abc"}, at=100.0)
+        ledger.advance(connection, 7)
+        arm(connection, {"abc"}, at=100.0, look_at=102.0)
     with pytest.raises(RuntimeError):
         break_off_after_advance(ledger)
     assert ledger.cursor() == 7
-    assert ledger.pending() == {"abc": 100.0}
+    assert [one.series_orthanc_id for one in all_watched(ledger.engine)] == ["abc"]
 
 
 def break_off_after_advance(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
-        ledger.advance(connection, 9, {"def"}, at=101.0)
+        ledger.advance(connection, 9)
+        arm(connection, {"def"}, at=101.0, look_at=103.0)
         raise RuntimeError
 
 
-def test_a_series_that_received_an_instance_meanwhile_stays_pending(ledger: Ledger) -> None:
+def test_a_series_that_received_an_instance_meanwhile_stays_watched(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
-        ledger.advance(connection, 1, {"abc"}, at=100.0)
+        arm(connection, {"abc"}, at=100.0, look_at=102.0)
+    (before,) = all_watched(ledger.engine)
     with ledger.transaction() as connection:
-        ledger.advance(connection, 2, {"abc"}, at=101.0)
+        arm(connection, {"abc"}, at=101.0, look_at=103.0)
     with ledger.transaction() as connection:
-        assert not ledger.settle(connection, "abc", 100.0)
-        assert ledger.settle(connection, "abc", 101.0)
+        assert not settle(connection, before)
+        assert not look_again(connection, before)
+    (after,) = all_watched(ledger.engine)
+    assert (after.last_instance_at, after.look_at) == (101.0, 103.0)
+    with ledger.transaction() as connection:
+        assert settle(connection, after)
+    assert all_watched(ledger.engine) == []
+
+
+def test_a_complete_series_wakes_what_waits_in_its_study(ledger: Ledger) -> None:
+    with ledger.transaction() as connection:
+        arm(connection, {"abc", "def"}, at=100.0, look_at=500.0)
+    first, second = all_watched(ledger.engine)
+    with ledger.transaction() as connection:
+        look_again(connection, replace(first, study_instance_uid="1.2"))
+        look_at_the_rest(connection, "1.2", at=110.0)
+    looks = {one.series_orthanc_id: one.look_at for one in all_watched(ledger.engine)}
+    assert looks == {first.series_orthanc_id: 110.0, second.series_orthanc_id: 500.0}
 
 
 def test_only_the_present_attempt_may_write(ledger: Ledger) -> None:
@@ -100,8 +120,10 @@ def test_content_is_the_set_of_instances_whatever_their_order() -> None:
     assert content_sha256(["1.2"]) != content_sha256(["1.2", "1.3"])
 
 
-def test_a_series_is_due_after_its_quiet_time() -> None:
-    ready, next_in_s = due({"old": 90.0, "new": 99.5}, quiet_s=2.0, now=100.0)
-    assert ready == ["old"]
+def test_what_is_due_is_looked_at_and_the_next_look_is_known() -> None:
+    old = Watched("old", 90.0, 92.0, "arriving", None, "")
+    new = Watched("new", 99.5, 101.5, "arriving", None, "")
+    ready, next_in_s = due([old, new], now=100.0)
+    assert ready == [old]
     assert next_in_s == pytest.approx(1.5)
-    assert due({}, 2.0, 100.0) == ([], float("inf"))
+    assert due([], 100.0) == ([], float("inf"))

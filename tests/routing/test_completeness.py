@@ -97,7 +97,7 @@ def test_a_series_that_is_short_waits_beyond_the_quiet_time_and_not_for_ever() -
     )
 
 
-@pytest.mark.parametrize("announced", ["", "many", "0", "-5", "1.5", "80"])
+@pytest.mark.parametrize("announced", ["", "many", "0", "-5", "90.5", "120.5", "80"])
 def test_a_count_that_cannot_be_about_the_series_leaves_the_quiet_time(announced: str) -> None:
     series = a_series(count=90, ImagesInAcquisition=announced)
     policy = policy_for(series, [COUNTED], DEFAULTS)
@@ -117,3 +117,12 @@ def test_a_required_series_is_waited_for_by_name() -> None:
     assert (waiting.complete, waiting.reason) == (False, "waits for T2")
     assert state(policy, t1, 30, t2) == CompletenessState(True, "quiet for 2 s", None)
     assert state(policy, t1, 60).reason == "after 60 s: T2 did not come"
+
+
+def test_a_short_limit_never_ends_the_quiet_time() -> None:
+    rule = a_rule(
+        "t1", Completeness={"QuietSeconds": 60, "RequiredSeries": {"T2": IS_T2}, "AtMostSeconds": 1}
+    )
+    series = a_series(Modality="MR")
+    policy = policy_for(series, [rule], DEFAULTS)
+    assert [state(policy, series, seconds).complete for seconds in (2, 59, 60)] == [False, False, True]

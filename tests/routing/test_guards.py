@@ -32,6 +32,12 @@ def test_the_cap_of_a_source_holds_a_series_back_until_the_hour_has_passed() -> 
     assert "Guards.SeriesPerSourceAndHour" in admission.reason
 
 
+def test_where_the_cap_was_lowered_the_wait_ends_when_the_source_is_below_it() -> None:
+    earlier = [RECEIVED - timedelta(minutes=minutes) for minutes in (50, 40, 30, 20, 10)]
+    admission = check_rate("s", earlier, now=RECEIVED, limits=THREE)
+    assert admission.retry == RECEIVED + timedelta(minutes=30)
+
+
 def test_what_is_older_than_an_hour_does_not_count() -> None:
     earlier = [RECEIVED - timedelta(minutes=minutes) for minutes in (60, 61, 300, 10, 5)]
     assert check_rate("s", earlier, now=RECEIVED, limits=THREE).admitted

@@ -59,7 +59,7 @@ def test_a_change_of_handling_is_a_change_of_fate() -> None:
         Schedule={"From": "19:00", "To": "06:00"},
     )
     outcome = replay([THIN], [CT], [changed])
-    assert str(outcome.changes[0].after[0]) == "ct-denoise (shadow, stat, drop, to PACS, not before 19:00)"
+    assert str(outcome.changes[0].after[0]) == "ct-denoise (shadow, stat, drop, not before 19:00)"
 
 
 def test_series_are_judged_among_all_the_series_their_study_came_to_have() -> None:

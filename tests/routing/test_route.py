@@ -11,7 +11,7 @@ import pytest
 from plugin.routing.facts import SeriesFacts
 from plugin.routing.route import route, route_study, waits
 from plugin.routing.rule import Rule
-from tests.routing.routing_builders import RECEIVED, a_rule, a_series
+from tests.routing.routing_builders import RECEIVED, a_rule, a_series, a_stack
 
 CT = a_series(Modality="CT", SeriesDescription="AXIAL", SliceThickness="1")
 MR = a_series(Modality="MR")
@@ -225,3 +225,27 @@ def test_a_called_ae_title_selects_a_pipeline() -> None:
     ]
     assert [rule.name for rule in route(a_series(called="DENOISE "), rules).chosen] == ["denoise"]
     assert [rule.name for rule in route(a_series(called="ORTHOGEN"), rules).chosen] == ["other"]
+
+
+def test_behind_a_rule_that_waits_only_what_would_run_is_held_back() -> None:
+    rules = [
+        waiting_rule("skip", Stop=True),
+        a_rule("ct", When=IS_CT),
+        a_rule("off", Enabled=False),
+        a_rule("mr"),
+    ]
+    assert fates(T1, *rules) == ["waits", "does-not-apply", "disabled", "waits"]
+
+
+def test_a_series_that_does_not_satisfy_when_fills_no_input() -> None:
+    other_modality = a_series("1.9", Modality="CT", SeriesDescription="T2 of the CT")
+    assert route(T1, [PAIR], [other_modality]).decisions[0].fate == "waits"
+
+
+def test_where_no_slice_thickness_is_given_the_measured_spacing_decides() -> None:
+    fine = a_series("1.1", instances=a_stack(4, spacing_mm=0.7))
+    coarse = a_series("1.2", instances=a_stack(4, spacing_mm=5), SeriesNumber="1")
+    rule = a_rule("one", Series={"Prefer": "thinnest"})
+    assert [
+        routing.series_instance_uid for routing in route_study([coarse, fine], [rule]) if routing.chosen
+    ] == ["1.1"]

@@ -72,12 +72,15 @@ def test_ten_planted_mistakes_give_ten_messages_with_key_mistake_and_remedy() ->
     ("keys", "path", "said"),
     [
         ({"Name": "", "Pipeline": "ct-denoise"}, "Name", "at least 1 character"),
+        ({"Name": " \t"}, "Name", "at least 1 character"),
         ({"Name": "a\\b"}, "Name", "pattern"),
+        ({"Name": "a\nb"}, "Name", "pattern"),
         ({"When": [IS_CT]}, "When", "an object"),
         ({"SendTo": "PACS"}, "SendTo", "is no list"),
         ({"Stop": "perhaps"}, "Stop", "true or false"),
-        ({"Series": {"Perfer": "thinnest"}}, "Series.Perfer", "did you mean 'Prefer'?"),
-        ({"Series": {"Prefer": "thinest"}}, "Series.Prefer[0]", "'thinnest'"),
+        ({"stop": True}, "stop", "did you mean 'Stop'?"),
+        ({"Series": {"Prefers": "thinnest"}}, "Series.Prefers", "did you mean 'Prefer'?"),
+        ({"Series": {"Prefer": "thinnst"}}, "Series.Prefer[0]", "'thinnest'"),
         ({"Series": {"condition": {}}}, "Series.condition", "no attribute"),
         ({"Schedule": {"From": "19:00"}}, "Schedule.To", "is missing"),
         ({"Schedule": {"From": "19:00", "To": "06:00", "Day": ["Mon"]}}, "Schedule.Day", "'Days'"),
@@ -151,6 +154,7 @@ def test_a_rule_behind_a_stop_that_takes_all_its_series_is_pointed_out() -> None
         rule("wide", Stop=True, Enabled=False),
         rule("wide", Stop=True, Series={"Prefer": "thinnest"}),
         rule("wide", Stop=True, Series={"SliceThickness": {"AtMost": 0.5}}),
+        rule("wide", Stop=True, WaitFor={"Series": {"T2": IS_MR}, "AtMostSeconds": 9, "Then": "skip"}),
     ],
 )
 def test_a_rule_that_can_still_run_is_not_called_unreachable(first: dict[str, Any]) -> None:
@@ -160,6 +164,33 @@ def test_a_rule_that_can_still_run_is_not_called_unreachable(first: dict[str, An
 def test_a_rule_that_lets_every_modality_through_is_warned_of() -> None:
     found = warnings({"Name": "all", "Pipeline": "ct-denoise"})
     assert [path for path, _ in found] == ["Rules[0].Pipeline", "Rules[0].When"]
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"Modality": {"OneOf": ["CT", "MR"]}},
+        {"Any": [IS_CT, IS_MR]},
+        {"Any": [IS_CT, {"SliceThickness": {"AtMost": 1}}]},
+        {"Modality": {"Equals": "CT", "Instances": "any"}},
+        {"Not": IS_MR},
+    ],
+)
+def test_a_rule_that_lets_other_modalities_through_too_is_warned_of(when: dict[str, Any]) -> None:
+    assert [path for path, _ in warnings(rule(When=when))] == ["Rules[0].Pipeline"]
+
+
+def test_a_rule_whose_choice_narrows_the_modality_is_not_warned_of() -> None:
+    assert check(rule(When={"Any": [IS_CT, IS_MR]}, Series=IS_CT)) == []
+    assert check(rule(When={"Any": [{**IS_CT, "SliceThickness": {"AtMost": 1}}, IS_CT]})) == []
+
+
+def test_a_pipeline_that_names_no_modality_takes_every_one() -> None:
+    assert (
+        check_rules([rule()], pipelines={"ct-denoise": {"Inputs": [{"Name": "any"}]}}, destinations=()) == []
+    )
+    assert check_rules([rule()], pipelines={"ct-denoise": {}}, destinations=()) == []
+    assert check_rules([rule(Pipeline="unheard-of")], pipelines=None, destinations=()) == []
 
 
 def test_values_no_conformant_sender_writes_are_warned_of() -> None:

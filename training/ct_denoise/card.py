@@ -12,6 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .shortfalls import sentences
+
 TEMPLATE = Path(__file__).with_name("card_template.md")
 Line = dict[str, Any]
 
@@ -176,7 +178,10 @@ def main() -> None:
         "PER_KERNEL": error_table(evaluation["PerKernel"], "Kernel"),
         "SIMILARITY": similarity_table(evaluation["PerDose"]),
         "SHIFTS": shift_table(evaluation["HuShift"]),
+        "PLAUSIBLE_SHIFTS": shift_table(evaluation["HuShiftPlausible"]),
+        "REFERENCE_SHIFTS": shift_table(evaluation["HuShiftAgainstReference"]),
         "PHANTOM": phantom_table(evaluation["Phantom"]),
+        "SHORTFALLS": sentences(evaluation),
         "DEMO": demo_table(evaluation["Demo"]),
         "MILLISECONDS": f"{evaluation['MillisecondsPerSliceOneCore']:.0f}",
         "HELD_OUT": ", ".join(evaluation["Split"]["HeldOutPatients"]),

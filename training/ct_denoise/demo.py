@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 from scipy import ndimage
 
-from .measures import body_mask, radial_power, tissue_masks
+from .measures import Mask, body_mask, radial_power, tissue_masks
 from .projection import FloatArray
 from .slices import local_deviation, noise_level, soft_tissue_mask
 
@@ -30,6 +30,20 @@ def denoise_series(volume: FloatArray, denoise: Callable[[FloatArray], FloatArra
 
 def _correlation(a: FloatArray, b: FloatArray) -> float:
     return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+
+
+def _fine(volume: FloatArray) -> FloatArray:
+    """Each slice less its smooth part: in soft tissue mostly noise."""
+    return np.stack([s - ndimage.gaussian_filter(s, 1.5) for s in volume])
+
+
+def _between_slices(images: FloatArray, masks: list[Mask], lag: int) -> float:
+    """Mean correlation of slices `lag` apart, where both masks hold."""
+    found = []
+    for i in range(0, len(images) - lag, 5):
+        both = masks[i] & masks[i + lag]
+        found.append(_correlation(images[i][both], images[i + lag][both]))
+    return float(np.mean(found))
 
 
 def demo_figures(folder: Path, denoise: Callable[[FloatArray], FloatArray]) -> dict[str, object]:
@@ -55,11 +69,10 @@ def demo_figures(folder: Path, denoise: Callable[[FloatArray], FloatArray]) -> d
     inside = np.stack(bodies)
     gradient = np.stack([ndimage.gaussian_gradient_magnitude(s, 2.0) for s in output])
     flat, steep = inside & (gradient < 10), inside & (gradient > np.percentile(gradient[inside], 97))
-    between = [
-        _correlation(removed[i][bodies[i] & bodies[i + 1]], removed[i + 1][bodies[i] & bodies[i + 1]])
-        for i in every
-        if i + 1 < len(volume)
-    ]
+    between = {lag: _between_slices(removed, bodies, lag) for lag in (1, 3)}
+    texture = {
+        lag: _between_slices(_fine(volume), [soft_tissue_mask(s) for s in volume], lag) for lag in (1, 3)
+    }
     return {
         "Slices": len(volume),
         "NoiseBeforeHu": _round(np.mean(before)),
@@ -72,7 +85,10 @@ def demo_figures(folder: Path, denoise: Callable[[FloatArray], FloatArray]) -> d
         "RemovedDeviationFlatHu": _round(float(removed[flat].std())),
         "RemovedDeviationSteepestEdgesHu": _round(float(removed[steep].std())),
         "RemovedCorrelationWithOutput": _round(_correlation(removed[inside], output[inside]), 4),
-        "RemovedCorrelationBetweenSlices": _round(np.mean(between), 4),
+        "RemovedCorrelationNextSlice": _round(between[1], 4),
+        "RemovedCorrelationThirdSlice": _round(between[3], 4),
+        "InputNoiseCorrelationNextSlice": _round(texture[1], 4),
+        "InputNoiseCorrelationThirdSlice": _round(texture[3], 4),
         "NoisePower": _noise_power(volume, output, spacing),
     }
 

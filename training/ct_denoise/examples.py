@@ -23,7 +23,7 @@ from .slices import CLIP_HU, Slice, load_slices
 
 KEPT = 0.40  # at most this share of the noise amplitude stays
 PATCH = 128
-AIR_WEIGHT = 0.05  # of pixels in air, whose noise the scanner and the engine clip at -1024 HU
+AIR_WEIGHT = 0.3  # of pixels in air, whose noise the scanner and the engine clip at -1024 HU
 SHARES = {"LIDC-IDRI-0001": 0.22, "ACRIN-FLT-Breast_001": 0.10}  # of the patches; the rest is TCGA
 
 
@@ -96,11 +96,15 @@ class PatchSource:
         scale, shift = 1.0, 0.0
         if self.rng.random() < 0.5:  # intensity: contrast agents, tube voltages, calibration
             scale, shift = float(self.rng.uniform(0.85, 1.2)), float(self.rng.uniform(-25, 25))
-        noisy = (reference + noise) * scale + shift
-        target = noisy[1] - k * noise[1] * scale
+        lowest = CLIP_HU[0] if self.rng.random() < 0.6 else -1000.0  # some scanners clip at air
+        full = np.maximum(reference * scale + shift, lowest)
+        noisy = np.clip(full + noise * scale, lowest, CLIP_HU[1])
+        # Clipping noise in air raises its mean; the network is not to undo that but to keep its means.
+        raised = ndimage.gaussian_filter(noisy[1] - full[1] - noise[1] * scale, 6.0)
+        target = full[1] + (1.0 - k) * noise[1] * scale + raised
         attainable = (k * own * added * scale) ** 2 / (own**2 + added**2) + 3.0**2
         turns, mirrored = int(self.rng.integers(4)), bool(self.rng.integers(2))
-        both = np.rot90(np.concatenate([np.clip(noisy, *CLIP_HU), target[None]]), turns, axes=(1, 2))
+        both = np.rot90(np.concatenate([noisy, target[None]]), turns, axes=(1, 2))
         both = both[:, :, ::-1] if mirrored else both
         if self.rng.integers(2):
             both = both[[2, 1, 0, 3]]

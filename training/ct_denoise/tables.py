@@ -46,15 +46,15 @@ def table(rows: list[Row], by: str, values: list[object]) -> list[dict[str, obje
     return lines
 
 
-def drift(rows: list[Row]) -> dict[str, dict[str, float]]:
-    """Mean HU shift against the reference per tissue class, with the worst patient and case."""
+def drift(rows: list[Row], prefix: str) -> dict[str, dict[str, float]]:
+    """Mean HU shift per tissue class, with the worst patient and case."""
     result = {}
-    for key in sorted({k for r in rows for k in r if k.startswith("Shift_")}):
+    for key in sorted({k for r in rows for k in r if k.startswith(prefix)}):
         having = [r for r in rows if key in r]
         patients = {str(r["Patient"]) for r in having}
         means = [np.mean([float(r[key]) for r in having if r["Patient"] == p]) for p in patients]
         worst = max((float(r[key]) for r in having), key=abs)
-        result[key.removeprefix("Shift_")] = summary(rows, key) | {
+        result[key.removeprefix(prefix)] = summary(rows, key) | {
             "WorstPatient": round(float(max(means, key=abs)), 3),
             "WorstCase": round(worst, 3),
             "Cases": len(having),

@@ -1,0 +1,75 @@
+"""What the rules saw of every complete series: kept for the other series of its study, for replay and rate
+limits.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from plugin.routing.facts import Attribute, SeriesFacts
+from plugin.routing.guards import source_of
+from plugin.tables import TRAFFIC
+
+
+def record(connection: sa.Connection, facts: SeriesFacts) -> None:
+    """Adds a complete series; of several records of one series the last counts."""
+    connection.execute(
+        sa.insert(TRAFFIC).values(
+            study_instance_uid=facts.study_instance_uid,
+            series_instance_uid=facts.series_instance_uid,
+            source=source_of(facts),
+            at=facts.received.timestamp(),
+            facts=packed(facts),
+        )
+    )
+
+
+def known_series(connection: sa.Connection, study_instance_uid: str) -> list[SeriesFacts]:
+    """The last state of each complete series of a study."""
+    query = sa.select(TRAFFIC.c.facts).where(TRAFFIC.c.study_instance_uid == study_instance_uid)
+    rows = connection.execute(query.order_by(TRAFFIC.c.number)).scalars()
+    latest = {facts.series_instance_uid: facts for facts in map(unpacked, rows)}
+    return list(latest.values())
+
+
+def since(engine: sa.Engine, moment: float) -> list[SeriesFacts]:
+    """Every record from then on, oldest first."""
+    query = sa.select(TRAFFIC.c.facts).where(TRAFFIC.c.at >= moment).order_by(TRAFFIC.c.number)
+    with engine.connect() as connection:
+        return [unpacked(row) for row in connection.execute(query).scalars()]
+
+
+def admitted_times(connection: sa.Connection, source: str, after: float) -> list[datetime]:
+    """When series of this source were complete, from then on."""
+    query = sa.select(TRAFFIC.c.at).where(TRAFFIC.c.source == source, TRAFFIC.c.at >= after)
+    return [datetime.fromtimestamp(at).astimezone() for at in connection.execute(query).scalars()]
+
+
+def packed(facts: SeriesFacts) -> bytes:
+    """Compressed JSON: 2,000 instances are a few tens of kilobytes."""
+    plain = {**asdict(facts), "received": facts.received.isoformat()}
+    return zlib.compress(json.dumps(plain, ensure_ascii=False).encode("utf-8"), 1)
+
+
+def unpacked(data: bytes) -> SeriesFacts:
+    plain: dict[str, Any] = json.loads(zlib.decompress(data))
+    instances = tuple(_attributes(instance) for instance in plain["instances"])
+    return SeriesFacts(
+        **{
+            **plain,
+            "attributes": _attributes(plain["attributes"]),
+            "instances": instances,
+            "received": datetime.fromisoformat(plain["received"]),
+        }
+    )
+
+
+def _attributes(plain: Mapping[str, Any]) -> dict[str, Attribute]:
+    return {keyword: tuple(value) if isinstance(value, list) else value for keyword, value in plain.items()}
