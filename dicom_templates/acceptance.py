@@ -71,6 +71,12 @@ def is_own_result(header: Dataset) -> bool:
     return any(map(_is_our_model, value_of(header, "ContributingEquipmentSequence") or ()))
 
 
+def own_hops(header: Dataset) -> int:
+    """How many results of nodes like this one the instance is, or was made from; 0 for an acquired one."""
+    models = sum(map(_is_our_model, value_of(header, "ContributingEquipmentSequence") or ()))
+    return max(models, int(is_own_result(header)))
+
+
 def _is_our_model(item: Dataset) -> bool:
     digest = _MODEL_DIGEST.search(text_of(item, "ContributionDescription"))
     return digest is not None and text_of(item, "DeviceUID") == device_uid(digest[1])

@@ -71,6 +71,8 @@ class SourceSlice:
     transfer_syntax_uid: str = ImplicitVRLittleEndian
     encapsulated_bytes: int = 0
     """Length of the compressed Pixel Data; 0 when it was native."""
+    file: bytes = b""
+    """The whole Part 10 file it was read from (native samples are a view of it)."""
 
     @cached_property
     def encoding(self) -> StoredValueEncoding:
@@ -137,6 +139,7 @@ def read_slice(data: bytes) -> SourceSlice:
         elements=instance.elements,
         transfer_syntax_uid=instance.transfer_syntax_uid,
         encapsulated_bytes=instance.encapsulated_bytes,
+        file=data,
     )
 
 

@@ -96,7 +96,9 @@ class Module(_Frozen):
     attributes: tuple[Attribute, ...]
 
 
-class _Part(_Frozen):
+class Part(_Frozen):
+    """Modules that several templates share."""
+
     title: str
     modules: tuple[Module, ...]
 
@@ -141,7 +143,7 @@ def load_template(name: str) -> Template:
     if name not in TEMPLATE_NAMES:
         raise ConfigurationError(f"no template {name!r}", remedy=f"one of {', '.join(TEMPLATE_NAMES)}")
     template = Template.model_validate_json(_text(f"{name}.json"))
-    parts = [_Part.model_validate_json(_text(f"parts/{part}.json")) for part in template.parts]
+    parts = [load_part(part) for part in template.parts]
     modules = tuple(module for part in parts for module in part.modules) + template.modules
     joined = template.model_copy(update={"modules": modules})
     named = [attribute.keyword for attribute in joined.all_attributes()]
@@ -149,6 +151,12 @@ def load_template(name: str) -> Template:
     if twice:
         raise ConfigurationError(f"template {name} names {', '.join(sorted(twice))} more than once")
     return joined
+
+
+@cache
+def load_part(name: str) -> Part:
+    """A part that templates name in `parts`."""
+    return Part.model_validate_json(_text(f"parts/{name}.json"))
 
 
 def template_for(task: str, source_modality: str, target_modality: str | None = None) -> Template:

@@ -23,6 +23,9 @@ class Execution:
     engine_cache: str | None = None
     """Folder in which TensorRT keeps its engines."""
 
+    server: str | None = None
+    """Address of an inference server that speaks KServe v2, such as http://triton:8000; None infers here."""
+
     @property
     def workers(self) -> int:
         """Threads that call the session."""

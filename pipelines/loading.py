@@ -11,10 +11,11 @@ from pipelines.catalog import CatalogEntry
 from pipelines.errors import PipelineBroken
 from pipelines.execution import Execution
 from pipelines.model_file import EncoderFile, ModelFile
-from pipelines.network import DirectNetwork, Network
+from pipelines.network import DirectNetwork, Model, Network
+from pipelines.remote import RemoteModel, remote_name
 from pipelines.repeats import Repeated
 from pipelines.sampling.diffusion import DiffusionNetwork
-from pipelines.session import OpenModel, open_model
+from pipelines.session import open_model
 from pipelines.tiles import TiledNetwork
 from pipelines.vae import Autoencoder, VaeNetwork
 
@@ -49,7 +50,7 @@ class Loader:
     def __init__(self, entry: CatalogEntry, execution: Execution) -> None:
         self._entry = entry
         self._execution = execution
-        self._models: dict[str, OpenModel] = {}
+        self._models: dict[str, Model] = {}
         self.interruption = Event()
 
     def repeated(self) -> Repeated:
@@ -98,23 +99,24 @@ class Loader:
         workers = self._execution.workers if manifest.dimensions == 3 else 1
         return TiledNetwork(network, tiles.shape, tiles.overlap, manifest.model.size_multiple, workers)
 
-    def _open(
-        self, file: ModelFile | EncoderFile, taken: tuple[str, ...], given: tuple[str, ...]
-    ) -> OpenModel:
+    def _model(self, file: ModelFile | EncoderFile) -> Model:
+        pipeline, server = self._entry.manifest.name, self._execution.server
+        if server is not None:
+            return RemoteModel(server, remote_name(pipeline, file), self.interruption)
+        content = self._entry.read_model(file)
+        return open_model(f"{pipeline}: {file.file}", content, self._execution, self.interruption)
+
+    def _open(self, file: ModelFile | EncoderFile, taken: tuple[str, ...], given: tuple[str, ...]) -> Model:
         if file.file not in self._models:
-            name = f"{self._entry.manifest.name}: {file.file}"
-            model = open_model(name, self._entry.read_model(file), self._execution, self.interruption)
-            _check_tensor_names(model, taken, given)
-            self._models[file.file] = model
+            self._models[file.file] = self._model(file)
+            _check_tensor_names(self._models[file.file], taken, given)
         return self._models[file.file]
 
 
-def _check_tensor_names(model: OpenModel, taken: tuple[str, ...], given: tuple[str, ...]) -> None:
-    inputs = [tensor.name for tensor in model.session.get_inputs()]
-    outputs = [tensor.name for tensor in model.session.get_outputs()]
-    if sorted(inputs) != sorted(taken) or not set(given) <= set(outputs):
+def _check_tensor_names(model: Model, taken: tuple[str, ...], given: tuple[str, ...]) -> None:
+    if sorted(model.takes) != sorted(taken) or not set(given) <= set(model.gives):
         raise PipelineBroken(
-            f"{model.name} takes {inputs} and gives {outputs}, "
+            f"{model.name} takes {list(model.takes)} and gives {list(model.gives)}, "
             f"but the manifest names {list(taken)} and {list(given)}",
             remedy="write the model's own tensor names in the manifest",
         )

@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from pipelines.binding import Resident
 from pipelines.errors import PipelineBroken
 from pipelines.model_file import ModelFile
 from pipelines.sampling.chance import Chance
-from pipelines.session import OpenModel
 
 Tensor = NDArray[np.float32]
+
+
+class Model(Protocol):
+    """One open ONNX model: `pipelines.session.OpenModel` here, `pipelines.remote.RemoteModel` elsewhere."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def provider(self) -> str:
+        """What really runs it."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Names of its input tensors."""
+
+    @property
+    def gives(self) -> tuple[str, ...]:
+        """Names of its output tensors."""
+
+    def run(self, output: str, inputs: Mapping[str, Resident]) -> Tensor:
+        """One inference; every input's first axis is the batch. Safe from several threads at once."""
+
+    def resident(self, values: Tensor) -> Resident: ...
+
+    def channels(self, name: str) -> int: ...
+
+    def dtype(self, name: str) -> DTypeLike: ...
 
 
 Network = Callable[[Tensor, Sequence[Chance]], Tensor]
@@ -28,7 +60,7 @@ The batch is (batch, channels, *space) with space (rows, columns) or (slices, ro
 class DirectNetwork:
     """Regression, GAN, or a whole VAE in one file: the model's answer is the result."""
 
-    model: OpenModel
+    model: Model
     names: ModelFile
 
     def __call__(self, batch: Tensor, chances: Sequence[Chance]) -> Tensor:
@@ -36,7 +68,7 @@ class DirectNetwork:
         return of_shape(output, (len(batch), 1, *batch.shape[2:]), self.model)
 
 
-def of_shape(output: Tensor, expected: tuple[int, ...], model: OpenModel) -> Tensor:
+def of_shape(output: Tensor, expected: tuple[int, ...], model: Model) -> Tensor:
     """`output`, or `PipelineBroken` if the model's answer has another shape than it must."""
     if output.shape != expected:
         what = f"{model.name} gave an image of shape {output.shape} where {expected} was due"

@@ -56,6 +56,14 @@ class OpenModel:
         self._tensors = {tensor.name: tensor for tensor in session.get_inputs()}
         self._most = 1 if any(tensor.shape[:1] == [1] for tensor in self._tensors.values()) else None
 
+    @property
+    def takes(self) -> tuple[str, ...]:
+        return tuple(self._tensors)
+
+    @property
+    def gives(self) -> tuple[str, ...]:
+        return tuple(tensor.name for tensor in self.session.get_outputs())
+
     def run(self, output: str, inputs: Inputs) -> Tensor:
         """One inference; every input's first axis is the batch.
 

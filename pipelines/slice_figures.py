@@ -1,22 +1,15 @@
-"""What the gate measures on one slice: a few numbers, from means over blocks of 4 x 4 pixels.
-
-Blocks keep the cost to a fraction of a millisecond, and averaging keeps noise out of the tissue classes:
-a class is read from the source's mean over 3 x 3 blocks, so hardly any pixel changes class by its noise.
-"""
+"""What the gate measures on one slice: a few numbers, so that the series need not be held."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.blocks import BLOCK, SliceBlocks
 from pipelines.volume import Quantity, SliceResult
-
-BLOCK = 4
-"""Side of a block in pixels."""
 
 HOUNSFIELD_CLASSES: Mapping[str, tuple[float, float]] = {
     "air": (-2000.0, -930.0),
@@ -30,8 +23,14 @@ HOUNSFIELD_CLASSES: Mapping[str, tuple[float, float]] = {
 SIGNAL_CLASSES: Mapping[str, tuple[float, float]] = {"dark tissue": (0.15, 0.5), "bright tissue": (0.5, 1.5)}
 """In MR: fractions of the slice's 99th percentile, below which lies background."""
 
-Blocks = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+LEAST_NOISE_BLOCKS = 100
+"""Blocks of a tissue needed to compare the noise in it."""
+CUT_OFF = 0.05
+"""Share of a class at the lowest value stored, above which its mean is not judged: scanners cut noise off
+there, which lifts the mean by 0.5 HU at this share."""
+
+
+Values = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -54,145 +53,90 @@ class SliceFigures:
     """The result has one value everywhere although the source has not."""
     unchanged: bool
     """The result equals the source in every pixel although the source is not constant."""
-    classes: Mapping[str, ClassFigures]
-    source_range: tuple[float, float]
+    classes: Mapping[str, ClassFigures] = field(default_factory=dict)
+    source_range: tuple[float, float] = (0.0, 0.0)
     """1st and 99th percentile of the source's block means; (0, 0) if there are none."""
-    noise_removed: float
+    noise_removed: float = 0.0
     """1.4826 times the median absolute deviation of result minus source, in the source's quantity."""
-    noise_ratio: float | None
+    noise_ratio: float | None = None
     """Deviation of pixels from their block's mean in soft (bright) tissue, result over source."""
-    edge_moments: tuple[float, ...]
+    edge_moments: tuple[float, ...] = (0.0,) * 6
     """Count and sums x, y, xx, yy, xy of source gradient x and size of the change y over the blocks."""
 
 
 def measure(result: SliceResult, quantity: Quantity) -> SliceFigures:
-    """The figures of one slice; one too small for 3 x 3 blocks has no classes."""
+    """The figures of one slice; one too small for 3 x 3 blocks has only the first four of them."""
     source, values = result.source.values, result.values
-    finite = bool(np.isfinite(values).all())
-    varies = _varies(source)
-    blocks = _Blocks.of(result) if finite and min(source.shape) >= 3 * BLOCK else None
-    return SliceFigures(
+    finite, varies = _finite(values), _varies(source)
+    plain = SliceFigures(
         index=result.index,
         finite=finite,
         constant=finite and varies and not _varies(values),
         unchanged=varies and _same(values, source),
-        classes=_classes(blocks, quantity) if blocks else {},
-        source_range=_source_range(blocks) if blocks else (0.0, 0.0),
-        noise_removed=_noise_removed(blocks) if blocks else 0.0,
-        noise_ratio=_noise_ratio(blocks, quantity) if blocks else None,
-        edge_moments=_edge_moments(blocks) if blocks else (0.0,) * 6,
+    )
+    if not finite or min(source.shape) < 3 * BLOCK:
+        return plain
+    return _with_tissues(plain, SliceBlocks.of(result), quantity)
+
+
+def _with_tissues(plain: SliceFigures, blocks: SliceBlocks, quantity: Quantity) -> SliceFigures:
+    names, numbers = _tissues(blocks, quantity)
+    noise_in = "soft tissue" if quantity == "hounsfield_units" else "bright tissue"
+    return replace(
+        plain,
+        classes=_classes(blocks, names, numbers),
+        source_range=_source_range(blocks),
+        noise_removed=_noise_removed(blocks),
+        noise_ratio=_noise_ratio(blocks, numbers == names.index(noise_in) + 1),
+        edge_moments=_edge_moments(blocks),
     )
 
 
-@dataclass(frozen=True)
-class _Blocks:
-    """One slice by its blocks: means, and one pixel of each, for medians."""
-
-    smooth: Blocks
-    """Source, mean over 3 x 3 blocks."""
-    source: Blocks
-    shift: Blocks
-    """Result minus source."""
-    source_pixel: Blocks
-    result_pixel: Blocks
-    floor: float
-    """The lowest source value of the slice."""
-    measured: Mask
-    """False where a block holds a padded pixel, or nothing but the lowest value."""
-
-    @classmethod
-    def of(cls, result: SliceResult) -> _Blocks:
-        source, floor = block_means(result.source.values), float(result.source.values.min())
-        rows, columns = source.shape
-        sample = (slice(1, rows * BLOCK, BLOCK), slice(1, columns * BLOCK, BLOCK))
-        return cls(
-            smooth=_mean_of_neighbours(source),
-            source=source,
-            shift=block_means(result.values) - source,
-            source_pixel=result.source.values[sample],
-            result_pixel=result.values[sample],
-            floor=floor,
-            measured=_measured(result, source, floor),
-        )
-
-    def within(self, bounds: tuple[float, float], quantity: Quantity) -> Mask:
-        """Measured blocks of one class; in MR the bounds are fractions of the 99th percentile."""
-        unit = 1.0 if quantity == "hounsfield_units" else self.high
-        inside: Mask = (self.smooth >= bounds[0] * unit) & (self.smooth < bounds[1] * unit)
-        return inside & self.measured
-
-    @cached_property
-    def high(self) -> float:
-        return float(np.percentile(self.smooth, 99))
+def _finite(values: Values) -> bool:
+    """A sum holds every value that is not a number; only then, or after an overflow, is each looked at."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = values.sum()
+    return bool(np.isfinite(total) or np.isfinite(values).all())
 
 
-def block_means(values: NDArray[np.float32]) -> Blocks:
-    """Means over whole blocks of (rows, columns); what does not fill a block at the far edges is left out."""
-    rows, columns = (side - side % BLOCK for side in values.shape)
-    whole = values[:rows, :columns]
-    by_row = whole[0::BLOCK] + whole[1::BLOCK] + whole[2::BLOCK] + whole[3::BLOCK]
-    sums = by_row[:, 0::BLOCK] + by_row[:, 1::BLOCK] + by_row[:, 2::BLOCK] + by_row[:, 3::BLOCK]
-    means: Blocks = sums / np.float32(BLOCK * BLOCK)
-    return means
-
-
-def _measured(result: SliceResult, source: Blocks, floor: float) -> Mask:
-    above_floor: Mask = source > floor
-    if result.source.padding is None:
-        return above_floor
-    above_floor &= block_means(result.source.padding.astype(np.float32)) == 0
-    return above_floor
-
-
-def _varies(values: NDArray[np.float32]) -> bool:
+def _varies(values: Values) -> bool:
     """The middle row nearly always settles it."""
     first = values[0, 0]
     return bool((values[len(values) // 2] != first).any() or (values != first).any())
 
 
-def _same(values: NDArray[np.float32], others: NDArray[np.float32]) -> bool:
+def _same(values: Values, others: Values) -> bool:
     middle = len(values) // 2
     return np.array_equal(values[middle], others[middle]) and np.array_equal(values, others)
 
 
-def _mean_of_neighbours(blocks: Blocks) -> Blocks:
-    padded = np.pad(blocks, 1, mode="edge")
-    by_row = padded[:-2] + padded[1:-1] + padded[2:]
-    means: Blocks = (by_row[:, :-2] + by_row[:, 1:-1] + by_row[:, 2:]) / np.float32(9)
-    return means
+def _tissues(blocks: SliceBlocks, quantity: Quantity) -> tuple[list[str], NDArray[np.intp]]:
+    """Names, and for each block the number of its tissue in them from 1, 0 for none."""
+    ranges, unit = HOUNSFIELD_CLASSES, 1.0
+    if quantity != "hounsfield_units":
+        ranges, unit = SIGNAL_CLASSES, float(np.percentile(blocks.smooth, 99))
+    numbers = np.zeros(blocks.smooth.shape, np.intp)
+    for number, (lower, upper) in enumerate(ranges.values(), start=1):
+        inside = (blocks.smooth >= lower * unit) & (blocks.smooth < upper * unit)
+        np.copyto(numbers, number, where=inside & blocks.measured)
+    return list(ranges), numbers
 
 
-def _gradient(blocks: Blocks) -> Blocks:
-    along_rows, along_columns = np.gradient(blocks)
-    size: Blocks = np.sqrt(along_rows**2 + along_columns**2)
-    return size
-
-
-def _classes(blocks: _Blocks, quantity: Quantity) -> dict[str, ClassFigures]:
-    ranges = HOUNSFIELD_CLASSES if quantity == "hounsfield_units" else SIGNAL_CLASSES
-    found = {}
-    for name, bounds in ranges.items():
-        inside = blocks.within(bounds, quantity)
-        count = int(np.count_nonzero(inside))
-        if count and not _cut_off(blocks, inside):
-            sums = (float(blocks.source[inside].sum()), float(blocks.shift[inside].sum()))
-            found[name] = ClassFigures(count, *sums)
-    return found
-
-
-def _source_range(blocks: _Blocks) -> tuple[float, float]:
-    """Every second block of every second row is enough."""
-    lower, upper = np.percentile(blocks.source[::2, ::2], (1, 99))
-    return float(lower), float(upper)
-
-
-def _noise_ratio(blocks: _Blocks, quantity: Quantity) -> float | None:
-    """None where there is too little of the tissue, or no noise."""
-    in_hu = quantity == "hounsfield_units"
-    inside = blocks.within(
-        HOUNSFIELD_CLASSES["soft tissue"] if in_hu else SIGNAL_CLASSES["bright tissue"], quantity
+def _classes(blocks: SliceBlocks, names: list[str], numbers: NDArray[np.intp]) -> dict[str, ClassFigures]:
+    counts, source, shift, at_floor = (
+        np.bincount(numbers.ravel(), weights, minlength=len(names) + 1)
+        for weights in (None, blocks.source.ravel(), blocks.shift.ravel(), blocks.at_floor.ravel())
     )
-    if np.count_nonzero(inside) < 100:
+    return {
+        name: ClassFigures(int(counts[number]), float(source[number]), float(shift[number]))
+        for number, name in enumerate(names, start=1)
+        if counts[number] and at_floor[number] <= CUT_OFF * counts[number]
+    }
+
+
+def _noise_ratio(blocks: SliceBlocks, inside: NDArray[np.bool_]) -> float | None:
+    """None where there is too little of the tissue, or no noise."""
+    if np.count_nonzero(inside) < LEAST_NOISE_BLOCKS:
         return None
     source, result = blocks.source[inside], (blocks.source + blocks.shift)[inside]
     before = float(np.median(np.abs(blocks.source_pixel[inside] - source)))
@@ -200,13 +144,13 @@ def _noise_ratio(blocks: _Blocks, quantity: Quantity) -> float | None:
     return after / before if before > 0 else None
 
 
-def _cut_off(blocks: _Blocks, inside: Mask) -> bool:
-    """Scanners cut noise off at the lowest value they store, which lifts a class's mean: 0.5 HU at 5 %."""
-    at_floor = np.count_nonzero(blocks.source_pixel[inside] <= blocks.floor)
-    return bool(at_floor > 0.05 * np.count_nonzero(inside))
+def _source_range(blocks: SliceBlocks) -> tuple[float, float]:
+    """Every second block of every second row is enough."""
+    lower, upper = np.percentile(blocks.source[::2, ::2], (1, 99))
+    return float(lower), float(upper)
 
 
-def _noise_removed(blocks: _Blocks) -> float:
+def _noise_removed(blocks: SliceBlocks) -> float:
     """Half of the rows are enough for a median."""
     change = (blocks.result_pixel - blocks.source_pixel)[::2][blocks.measured[::2]]
     if not change.size:
@@ -214,8 +158,8 @@ def _noise_removed(blocks: _Blocks) -> float:
     return 1.4826 * float(np.median(np.abs(change - np.median(change))))
 
 
-def _edge_moments(blocks: _Blocks) -> tuple[float, ...]:
+def _edge_moments(blocks: SliceBlocks) -> tuple[float, ...]:
     """Sums of products rather than dot products: BLAS would wake threads that fight with the inference."""
-    x = _gradient(blocks.smooth)[blocks.measured].astype(np.float64)
+    x = blocks.gradient()[blocks.measured].astype(np.float64)
     y = np.abs(blocks.shift)[blocks.measured].astype(np.float64)
     return (float(x.size), *(float(values.sum()) for values in (x, y, x * x, y * y, x * y)))

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.model_file import EncoderFile, ModelFile
-from pipelines.network import Tensor, of_shape
+from pipelines.network import Model, Tensor, of_shape
 from pipelines.sampling.chance import START, Chance, normal_batch
-from pipelines.session import OpenModel
 
 
 @dataclass(frozen=True)
 class Autoencoder:
     """Images to latents and back, as two models."""
 
-    encoder: OpenModel
+    encoder: Model
     encoder_names: EncoderFile
-    decoder: OpenModel
+    decoder: Model
     decoder_names: ModelFile
 
     @property

@@ -10,14 +10,16 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.multival import MultiValue
 
-from dicom_templates.series_plan import is_own_result
+from dicom_templates.acceptance import own_hops
 from dicom_templates.source import read_header
+from plugin.ledger import FurtherSeries, Instances
 from plugin.orthanc_rest import Gone, OrthancRest
 from plugin.routing.facts import Attribute, SeriesFacts
 from plugin.routing.rule import Rule
 from plugin.routing.wanted import wanted_attributes
 from plugin.submit import CompleteSeries
 
+IS_THERE = "(sequence)"
 TOO_LONG = 1024
 """Characters of a value that rules see; longer ones are texts and tables, not something to match."""
 
@@ -41,7 +43,8 @@ class Description:
 
     series: CompleteSeries
     facts: SeriesFacts
-    own_result: bool
+    hops: int
+    """How many results of nodes like this one the series is, or was made from; 0 for an acquired one."""
 
 
 def describe(orthanc: OrthancRest, series_orthanc_id: str, rules: Sequence[Rule]) -> Description:
@@ -54,13 +57,13 @@ def describe(orthanc: OrthancRest, series_orthanc_id: str, rules: Sequence[Rule]
     listed = orthanc.instances_of(series_orthanc_id)
     if not listed:
         raise Gone(f"series {series_orthanc_id} has no instances")
-    instances = sorted((entry["MainDicomTags"]["SOPInstanceUID"], entry["ID"]) for entry in listed)
+    instances = snapshot(listed)
     header = read_header(orthanc.instance_file(instances[0][1]))
     series = CompleteSeries(
         series_orthanc_id=series_orthanc_id,
         study_instance_uid=str(header.StudyInstanceUID),
         series_instance_uid=str(header.SeriesInstanceUID),
-        instances=tuple(instances),
+        instances=instances,
     )
     origin = orthanc.metadata(instances[0][1])
     facts = SeriesFacts(
@@ -74,7 +77,25 @@ def describe(orthanc: OrthancRest, series_orthanc_id: str, rules: Sequence[Rule]
         remote_ip=origin.get("RemoteIP", ""),
         received=datetime.now().astimezone(),
     )
-    return Description(series, facts, is_own_result(header))
+    return Description(series, facts, own_hops(header))
+
+
+def snapshot(listed: Sequence[Mapping[str, Any]]) -> Instances:
+    """What a series holds at this moment."""
+    return tuple(sorted((entry["MainDicomTags"]["SOPInstanceUID"], entry["ID"]) for entry in listed))
+
+
+def further_series(orthanc: OrthancRest, input_name: str, series_instance_uid: str) -> FurtherSeries:
+    """The series that a further input takes, as it is now.
+
+    Raises:
+        Gone: it is no longer there.
+    """
+    series_orthanc_id = orthanc.find_series(series_instance_uid)
+    if series_orthanc_id is None:
+        raise Gone("the series of a further input is gone")
+    listed = orthanc.instances_of(series_orthanc_id)
+    return FurtherSeries(input_name, series_orthanc_id, series_instance_uid, snapshot(listed))
 
 
 def described_file(header: Dataset) -> SeriesFacts:
@@ -110,12 +131,12 @@ def per_instance(
 
 
 def attributes_of(header: Dataset) -> dict[str, str | tuple[str, ...]]:
-    """Top-level public attributes by keyword; sequences, bulk and long texts are left out."""
+    """Top-level public attributes by keyword; bulk and long texts are left out, sequences only exist."""
     found: dict[str, str | tuple[str, ...]] = {}
     for element in header:
-        if element.tag.is_private or not element.keyword or element.VR in ("SQ", "OB", "OW", "UN"):
+        if element.tag.is_private or not element.keyword or element.VR in ("OB", "OW", "UN"):
             continue
-        value = simplified(element.value)
+        value = IS_THERE if element.VR == "SQ" else simplified(element.value)
         if len(str(value)) <= TOO_LONG:
             found[element.keyword] = value
     return found

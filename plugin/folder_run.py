@@ -22,7 +22,7 @@ from dicom_templates.to_series import WrittenInstance
 from pipelines.errors import OrthogenError, Refused
 from pipelines.pipeline import Pipeline
 from plugin.identity import Request, run_identity
-from plugin.run_job import Ends, Outcome, run_job
+from plugin.run_job import Ends, Inputs, Outcome, run_job
 from plugin.settings import Settings
 
 Keyed = tuple[str, SliceHeader]
@@ -110,7 +110,7 @@ def _run_series(
     identity = run_identity(pipeline, request, settings)
     wanted.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=wanted.output.parent, prefix=".orthogen-") as scratch:
-        outcome = run_job(headers, pipeline, identity, _folder_ends(Path(scratch)))
+        outcome = run_job(Inputs(headers), pipeline, identity, _folder_ends(Path(scratch)))
         held = outcome.verdict.level == "HOLD"
         target = wanted.output / "held" if held else wanted.output
         _move(Path(scratch), target)

@@ -20,6 +20,20 @@ OPEN_STATES = ("queued", "running", "delivering")
 STATES = (*OPEN_STATES, "held", "done", "failed", "cancelled")
 
 
+Instances = tuple[tuple[str, str], ...]
+"""(SOP Instance UID, Orthanc id) of each instance of a series, sorted: its content at one moment."""
+
+
+@dataclass(frozen=True)
+class FurtherSeries:
+    """The series that a further input of a pipeline takes."""
+
+    input_name: str
+    series_orthanc_id: str
+    series_instance_uid: str
+    instances: Instances
+
+
 @dataclass(frozen=True)
 class Job:
     """One run of one pipeline on one content of one series."""
@@ -37,8 +51,9 @@ class Job:
     study_instance_uid: str
     source_series_uid: str
     series_orthanc_id: str
-    instances: tuple[tuple[str, str], ...]
-    """(SOP Instance UID, Orthanc id) of each source instance, sorted."""
+    instances: Instances
+    further: tuple[FurtherSeries, ...] = ()
+    """The series of the pipeline's further inputs."""
     result_series_uids: tuple[str, ...] = ()
     verdict: str | None = None
     reasons: tuple[str, ...] = ()
@@ -54,8 +69,12 @@ class Job:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Job:
         lists = {name: tuple(row[name]) for name in ("send_to", "result_series_uids", "reasons")}
-        instances = tuple((uid, orthanc_id) for uid, orthanc_id in row["instances"])
-        return cls(**{**row, **lists, "instances": instances})
+        further = tuple(FurtherSeries(**{**each, "instances": _pairs(each)}) for each in row["further"])
+        return cls(**{**row, **lists, "instances": _pairs(row), "further": further})
+
+
+def _pairs(row: Mapping[str, Any]) -> Instances:
+    return tuple((uid, orthanc_id) for uid, orthanc_id in row["instances"])
 
 
 class Ledger:

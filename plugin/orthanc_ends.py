@@ -12,10 +12,10 @@ import numpy as np
 from dicom_templates.series_plan import SliceHeader
 from dicom_templates.source import read_slice
 from dicom_templates.to_series import WrittenInstance
-from pipelines.errors import JobInterrupted, OrthogenError
-from plugin.ledger import Job, Ledger
+from pipelines.errors import JobInterrupted, OrthogenError, Refused
+from plugin.ledger import Instances, Job, Ledger
 from plugin.orthanc_rest import OrthancRest
-from plugin.run_job import Ends
+from plugin.run_job import Ends, Inputs
 
 REPORT_EVERY_S = 0.3
 
@@ -38,13 +38,26 @@ class OrthancEnds:
     def ends(self) -> Ends:
         return Ends(fetch=self.orthanc.instance_file, begin=self.begin, store=self.store, report=self.report)
 
-    def headers(self) -> list[tuple[str, SliceHeader]]:
+    def inputs(self) -> Inputs:
         """Key and header of each instance of the job's snapshot, from Orthanc's index."""
-        listed = {entry["ID"]: entry for entry in self.orthanc.instances_of(self.job.series_orthanc_id)}
+        further = {
+            other.input_name: self._headers(other.series_orthanc_id, other.instances)
+            for other in self.job.further
+        }
+        return Inputs(self._headers(self.job.series_orthanc_id, self.job.instances), further)
+
+    def _headers(self, series_orthanc_id: str, instances: Instances) -> list[tuple[str, SliceHeader]]:
+        listed = {entry["ID"]: entry for entry in self.orthanc.instances_of(series_orthanc_id)}
+        gone = sum(orthanc_id not in listed for _, orthanc_id in instances)
+        if gone:
+            raise Refused(
+                "instances-gone",
+                f"{gone} of {len(instances)} instances were deleted from Orthanc since the routing",
+                remedy="send the series again",
+            )
         return [
             (orthanc_id, SliceHeader.of_main_tags(listed[orthanc_id]["MainDicomTags"]))
-            for _, orthanc_id in self.job.instances
-            if orthanc_id in listed
+            for _, orthanc_id in instances
         ]
 
     def begin(self, series_instance_uid: str) -> None:

@@ -79,7 +79,7 @@ class Performer:
         identity = run_identity(pipeline, request, self.settings)
         aside = self.state_folder / "shadow" / job.id if job.mode == "shadow" else None
         ends = OrthancEnds(self.orthanc, self.ledger, job, aside)
-        return run_job(ends.headers(), pipeline, identity, ends.ends())
+        return run_job(ends.inputs(), pipeline, identity, ends.ends())
 
     def _finish(self, job: Job, outcome: Outcome) -> str:
         verdict = outcome.verdict

@@ -24,7 +24,7 @@ def configuration_problems(section: object, catalog: Catalog | None) -> list[Pro
     if not isinstance(section, dict) or not isinstance(section.get("Rules", []), list):
         return found
     found = [problem for problem in found if not problem.path.startswith(f"{SECTION}.Rules[")]
-    pipelines = {entry.manifest.name: entry.manifest for entry in catalog} if catalog is not None else {}
+    pipelines = {entry.manifest.name: entry.manifest for entry in catalog} if catalog else None
     destinations = section.get("Destinations", {})
     rules = check_rules(section.get("Rules", []), pipelines=pipelines, destinations=list(destinations))
     seen = {problem.path for problem in found}

@@ -15,18 +15,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines.catalog import Catalog
-from plugin.describe import Description, describe
+from pipelines.manifest import Manifest
+from plugin.describe import Description, describe, further_series
 from plugin.ledger import Job, Ledger
 from plugin.orthanc_rest import Gone, OrthancRest
 from plugin.routing.completeness import CompletenessRules, completeness, policy_for
 from plugin.routing.facts import SeriesFacts
-from plugin.routing.guards import WINDOW, Admission, check_rate, source_of
+from plugin.routing.guards import WINDOW, Admission, check_hops, check_rate, source_of
+from plugin.routing.orders import Order, orders
 from plugin.routing.route import route
 from plugin.routing.rule import Rule
 from plugin.routing.verdict import Routing
 from plugin.rule_book import RuleBook
 from plugin.settings import Settings
-from plugin.submit import Queue
+from plugin.submit import CompleteSeries, Queue
 from plugin.traffic import admitted_times, known_series, record
 from plugin.watch import Watched, look_again, look_at_the_rest, settle
 
@@ -85,8 +87,11 @@ class Reception:
         self, connection: sa.Connection, watched: Watched, description: Description, rules: Sequence[Rule]
     ) -> list[Job]:
         now = datetime.now().astimezone()
-        if description.own_result:
-            self._explain(connection, description, {"decisions": [], "summary": OWN_RESULT})
+        loop = check_hops(description.hops, self.settings.guards)
+        if not loop.admitted:
+            self._explain(
+                connection, description, {"decisions": [], "summary": f"{OWN_RESULT}: {loop.reason}"}
+            )
             return self._end(connection, watched, [])
         study = known_series(connection, description.series.study_instance_uid)
         if watched.stage == "arriving":
@@ -97,7 +102,8 @@ class Reception:
                 return []
             record(connection, description.facts)
             look_at_the_rest(connection, description.series.study_instance_uid, at=now.timestamp())
-        return self._route(connection, watched, description, route(description.facts, rules, study, now=now))
+        facts = as_recorded(description.facts, study) if watched.stage == "waiting" else description.facts
+        return self._route(connection, watched, description, route(facts, rules, study, now=now))
 
     def _not_complete(
         self,
@@ -137,17 +143,11 @@ class Reception:
     ) -> list[Job]:
         jobs: list[Job] = []
         fates = []
-        for rule in routing.chosen:
-            decision = routing.verdict(rule.name)
-            job, new = self.queue.submit(
-                connection,
-                description.series,
-                rule,
-                self.catalog[rule.pipeline],
-                again=False,
-                not_before=decision.not_before,
-            )
-            fates.append({"rule": rule.name, "job": job.id, "new": new})
+        for order in orders(routing):
+            entry = self.catalog[order.pipeline]
+            series = with_inputs(self.orthanc, description.series, order, entry.manifest)
+            job, new = self.queue.submit(connection, series, order, entry, again=False)
+            fates.append({"rules": list(order.rules), "job": job.id, "new": new})
             jobs += [job] if new else []
         self._explain(connection, description, {**routing.as_json(), "jobs": fates})
         if routing.waits:
@@ -175,10 +175,10 @@ class Reception:
     def run_now(self, series_orthanc_id: str, pipeline: str, *, again: bool) -> tuple[Job, bool]:
         """A job asked for by a person, past the rules; the earlier one if the content was already done."""
         description = describe(self.orthanc, series_orthanc_id, ())
-        rule = requested_rule(self.rule_book.rules(), pipeline)
+        order = requested(self.rule_book.rules(), pipeline)
         with self.ledger.transaction() as connection:
             return self.queue.submit(
-                connection, description.series, rule, self.catalog[pipeline], again=again
+                connection, description.series, order, self.catalog[pipeline], again=again
             )
 
 
@@ -188,9 +188,40 @@ def require(unchanged: bool) -> None:
         raise CameMeanwhile
 
 
-def requested_rule(rules: Sequence[Rule], pipeline: str) -> Rule:
+def as_recorded(facts: SeriesFacts, study: Sequence[SeriesFacts]) -> SeriesFacts:
+    """A wait is counted from when the series was complete, not from when it is looked at again."""
+    own = (known for known in study if known.series_instance_uid == facts.series_instance_uid)
+    return replace(facts, received=next(own, facts).received)
+
+
+def with_inputs(
+    orthanc: OrthancRest, series: CompleteSeries, order: Order, manifest: Manifest
+) -> CompleteSeries:
+    """The series of the pipeline's first input, and beside it those of the further ones."""
+    if not order.inputs:
+        return series
+    chosen = dict(order.inputs)
+    first, *further = [known.name for known in manifest.inputs]
+    rest = tuple(further_series(orthanc, name, chosen[name]) for name in further)
+    if chosen[first] == series.series_instance_uid:
+        return replace(series, further=rest)
+    main = further_series(orthanc, first, chosen[first])
+    return CompleteSeries(
+        main.series_orthanc_id, series.study_instance_uid, main.series_instance_uid, main.instances, rest
+    )
+
+
+def requested(rules: Sequence[Rule], pipeline: str) -> Order:
     """What a request by hand means: handling as by the pipeline's rule, or by the defaults."""
     configured = next((rule for rule in rules if rule.pipeline == pipeline), None)
-    if configured is not None:
-        return configured.model_copy(update={"name": f"requested ({configured.name})"})
-    return Rule.model_validate({"Name": "requested", "When": {}, "Pipeline": pipeline})
+    rule = configured or Rule.model_validate({"Name": "requested", "When": {}, "Pipeline": pipeline})
+    return Order(
+        pipeline=pipeline,
+        rules=("requested",),
+        mode="live",
+        priority=rule.priority,
+        on_hold=rule.on_hold,
+        send_to=rule.send_to,
+        inputs=(),
+        not_before=None,
+    )

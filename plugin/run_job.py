@@ -7,22 +7,40 @@ ever held whole. The path knows neither Orthanc nor the queue: both ends are giv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from pydicom import Dataset
 
 from dicom_templates.identity import RunIdentity
+from dicom_templates.references import Reference
 from dicom_templates.series_plan import SeriesPlan, SliceHeader, accept_source, check_slice, plan_series
 from dicom_templates.source import SourceSlice, read_header, read_slice
 from dicom_templates.to_series import SeriesWriter, WrittenInstance, template_for
 from pipelines.ahead import map_ahead
 from pipelines.envelope import accept
+from pipelines.errors import Refused
 from pipelines.gate import Gate, Verdict
+from pipelines.manifest import Manifest
 from pipelines.pipeline import Pipeline
-from pipelines.volume import SliceResult, SliceValues
+from pipelines.volume import SliceGrid, SliceResult, SliceValues
 
 FETCHED_AHEAD = 6
 STORED_AHEAD = 4
+
+
+Headers = Sequence[tuple[str, SliceHeader]]
+"""Key and header of each instance of a series, in any order."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The series of the pipeline's first input, and of its further ones by name."""
+
+    first: Headers
+    further: Mapping[str, Headers] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,10 +67,8 @@ class Outcome:
     warnings: tuple[str, ...]
 
 
-def run_job(
-    headers: Sequence[tuple[str, SliceHeader]], pipeline: Pipeline, identity: RunIdentity, ends: Ends
-) -> Outcome:
-    """Runs one pipeline over one series, given by the key and header of each instance, in any order.
+def run_job(series: Inputs, pipeline: Pipeline, identity: RunIdentity, ends: Ends) -> Outcome:
+    """Runs one pipeline over one series, or several that lie on one grid.
 
     Raises:
         Refused: the series, or one of its slices, must not be processed. What was stored before that was seen
@@ -61,7 +77,7 @@ def run_job(
         PassingTrouble: an end is down or busy.
         JobInterrupted: the job was cancelled or taken over.
     """
-    plan, writer = plan_result(headers, pipeline, identity, ends)
+    plan, further, writer = plan_result(series, pipeline, identity, ends)
     gate = Gate(pipeline.entry.manifest)
     sources: dict[int, SourceSlice] = {}
     clipped = 0
@@ -69,7 +85,8 @@ def run_job(
     with ThreadPoolExecutor(FETCHED_AHEAD + STORED_AHEAD, thread_name_prefix="ends") as threads:
         fetched = map_ahead(ends.fetch, keys(plan), executor=threads, ahead=FETCHED_AHEAD)
         slices = to_volume(fetched, plan, sources)
-        results = pipeline.stream(slices, plan.grid, seed=identity.seed)  # preprocess > infer, and back
+        others = {name: to_volume(map(ends.fetch, keys(other)), other, {}) for name, other in further.items()}
+        results = pipeline.stream(slices, plan.grid, seed=identity.seed, further=others)  # preprocess > infer
         checked = gate.watch(results)
         instances = to_series(checked, writer, sources)
         stored = map_ahead(storing(ends), instances, executor=threads, ahead=STORED_AHEAD)
@@ -82,24 +99,54 @@ def run_job(
 
 
 def plan_result(
-    headers: Sequence[tuple[str, SliceHeader]], pipeline: Pipeline, identity: RunIdentity, ends: Ends
-) -> tuple[SeriesPlan, SeriesWriter]:
+    series: Inputs, pipeline: Pipeline, identity: RunIdentity, ends: Ends
+) -> tuple[SeriesPlan, dict[str, SeriesPlan], SeriesWriter]:
     """Refuses what must not be processed before anything is stored, and opens the result series."""
     ends.report("fetch", 0.0)
     manifest = pipeline.entry.manifest
-    wanted = manifest.inputs[0]
-    first = read_header(ends.fetch(headers[0][0]))
-    accept_source(first, modality=wanted.modality, quantity=wanted.quantity)
-    plan = plan_series(headers, first=first)
-    accept(manifest, modality=str(first.Modality), grid=plan.grid, quantity=wanted.quantity)
+    first, plan = plan_input(series.first, manifest, manifest.inputs[0].name, ends)
+    further = {}
+    for name, headers in series.further.items():
+        further[name] = plan_input(headers, manifest, name, ends)[1]
+        require_same_grid(name, further[name].grid, plan.grid)
     writer = SeriesWriter(
         template=template_for(manifest.task, str(first.Modality)),
         identity=identity,
         plan=plan,
         first=first,
         context_slices=pipeline.context_slices,
+        other_sources=[reference for other in further.values() for reference in references(other)],
     )
-    return plan, writer
+    return plan, further, writer
+
+
+def plan_input(headers: Headers, manifest: Manifest, name: str, ends: Ends) -> tuple[Dataset, SeriesPlan]:
+    """One input's series as a stack of slices, if the pipeline takes it."""
+    wanted = manifest.input(name)
+    first = read_header(ends.fetch(headers[0][0]))
+    accept_source(first, modality=wanted.modality, quantity=wanted.quantity)
+    plan = plan_series(headers, first=first)
+    accept(manifest, modality=str(first.Modality), grid=plan.grid, quantity=wanted.quantity, input_name=name)
+    return first, plan
+
+
+def require_same_grid(name: str, found: SliceGrid, wanted: SliceGrid) -> None:
+    """Raises Refused: series are never registered or resampled onto each other silently."""
+    same_pixels = (found.rows, found.columns, found.slices) == (wanted.rows, wanted.columns, wanted.slices)
+    if not same_pixels or not np.allclose(found.positions_lps_mm, wanted.positions_lps_mm, atol=0.05):
+        raise Refused(
+            "inputs-not-aligned",
+            f"the series of input {name} does not lie on the grid of the first input",
+            remedy="acquire or reconstruct both on one grid",
+        )
+
+
+def references(plan: SeriesPlan) -> list[Reference]:
+    alike = dict(plan.constants.alike)
+    return [
+        Reference(alike["SOPClassUID"], planned.sop_instance_uid, alike["SeriesInstanceUID"])
+        for planned in plan.slices
+    ]
 
 
 def keys(plan: SeriesPlan) -> list[str]:

@@ -18,8 +18,8 @@ from dbos import DBOSClient, EnqueueOptions
 
 from pipelines.catalog import CatalogEntry
 from plugin.json_rows import JsonRows
-from plugin.ledger import Job, Ledger
-from plugin.routing.rule import Rule
+from plugin.ledger import FurtherSeries, Instances, Job, Ledger
+from plugin.routing.orders import Order
 
 APPLICATION = "orthogen"
 APPLICATION_VERSION = "1"
@@ -39,12 +39,14 @@ class CompleteSeries:
     series_orthanc_id: str
     study_instance_uid: str
     series_instance_uid: str
-    instances: tuple[tuple[str, str], ...]
-    """(SOP Instance UID, Orthanc id), sorted by UID."""
+    instances: Instances
+    further: tuple[FurtherSeries, ...] = ()
+    """What else of the study the pipeline takes."""
 
     @property
     def content_sha256(self) -> str:
-        return content_sha256(uid for uid, _ in self.instances)
+        every = [self.instances, *(other.instances for other in self.further)]
+        return content_sha256(uid for instances in every for uid, _ in instances)
 
 
 def content_sha256(sop_instance_uids: Iterable[str]) -> str:
@@ -52,10 +54,11 @@ def content_sha256(sop_instance_uids: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(sop_instance_uids)).encode("ascii")).hexdigest()
 
 
-def job_key(series: CompleteSeries, entry: CatalogEntry) -> str:
+def job_key(series: CompleteSeries, entry: CatalogEntry, mode: str) -> str:
     """The same content by the same pipeline version, model and configuration is the same job."""
     manifest = entry.manifest
-    parts = [series.content_sha256, manifest.name, manifest.version, entry.model_sha256, entry.config_sha256]
+    digests = [series.content_sha256, entry.model_sha256, entry.config_sha256]
+    parts = [*digests, manifest.name, manifest.version, mode]
     return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()
 
 
@@ -72,23 +75,21 @@ class Queue:
         self,
         connection: sa.Connection,
         series: CompleteSeries,
-        rule: Rule,
+        order: Order,
         entry: CatalogEntry,
         *,
         again: bool,
-        not_before: datetime | None = None,
     ) -> tuple[Job, bool]:
         """The job for this content, and whether it is new; `again` makes a new one even if it was done
         before.
         """
-        key = job_key(series, entry)
+        key = job_key(series, entry, order.mode)
         earlier = self._ledger.with_key(connection, key)
         if earlier is not None and not again:
             return earlier, False
-        job = _new_job(key, series, rule, entry, nonce=earlier.id if earlier else "")
+        job = _new_job(key, series, order, entry, nonce=earlier.id if earlier else "")
         self._ledger.add(connection, job)
-        delay_s = max(0.0, not_before.timestamp() - time.time()) if not_before else 0.0
-        self.enqueue(job, connection, delay_s=delay_s)
+        self.enqueue(job, connection, delay_s=_seconds_until(order.not_before))
         return job, True
 
     def enqueue(self, job: Job, connection: sa.Connection, *, delay_s: float = 0.0) -> None:
@@ -158,16 +159,20 @@ class Queue:
         self._client.destroy()
 
 
+def _seconds_until(moment: datetime | None) -> float:
+    return max(0.0, moment.timestamp() - time.time()) if moment else 0.0
+
+
 def workflow_id(job_id: str, attempt: int) -> str:
     return f"{job_id}#{attempt}"
 
 
-def _new_job(key: str, series: CompleteSeries, rule: Rule, entry: CatalogEntry, nonce: str) -> Job:
+def _new_job(key: str, series: CompleteSeries, order: Order, entry: CatalogEntry, nonce: str) -> Job:
     columns: dict[str, Any] = {
-        "mode": rule.mode,
-        "on_hold": rule.on_hold,
-        "priority": rule.priority,
-        "send_to": tuple(rule.send_to),
+        "mode": order.mode,
+        "on_hold": order.on_hold,
+        "priority": order.priority,
+        "send_to": order.send_to,
     }
     return Job(
         id=str(uuid.uuid5(JOB_NAMESPACE, key + nonce)),
@@ -175,11 +180,12 @@ def _new_job(key: str, series: CompleteSeries, rule: Rule, entry: CatalogEntry, 
         state="queued",
         pipeline=entry.manifest.name,
         pipeline_version=entry.manifest.version,
-        rule=rule.name,
+        rule=", ".join(order.rules),
         study_instance_uid=series.study_instance_uid,
         source_series_uid=series.series_instance_uid,
         series_orthanc_id=series.series_orthanc_id,
         instances=series.instances,
+        further=series.further,
         created=float(int(time.time())),
         **columns,
     )

@@ -78,6 +78,7 @@ JOBS = sa.Table(
     sa.Column("source_series_uid", sa.Text, nullable=False, index=True),
     sa.Column("series_orthanc_id", sa.Text, nullable=False),
     sa.Column("instances", sa.JSON, nullable=False),
+    sa.Column("further", sa.JSON, nullable=False),
     sa.Column("result_series_uids", sa.JSON, nullable=False),
     sa.Column("verdict", sa.Text),
     sa.Column("reasons", sa.JSON, nullable=False),
@@ -89,9 +90,9 @@ JOBS = sa.Table(
     sa.Column("started", sa.Float),
     sa.Column("finished", sa.Float),
 )
-"""One row per job; `instances` is the snapshot of the series the job works on: [[SOP Instance UID, Orthanc
-id]].
-"""
+"""One row per job. `instances` is the snapshot of the series that it works on, [[SOP Instance UID, Orthanc
+id]];
+`further` holds the series of the pipeline's further inputs, each with its snapshot."""
 
 RESULT_SERIES = sa.Table(
     "orthogen_result_series",

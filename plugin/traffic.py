@@ -6,15 +6,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
-from plugin.routing.facts import Attribute, SeriesFacts
+from plugin.routing.facts import SeriesFacts
 from plugin.routing.guards import source_of
+from plugin.routing.stored_facts import facts_as_json, facts_from_json
 from plugin.tables import TRAFFIC
 
 
@@ -54,22 +52,8 @@ def admitted_times(connection: sa.Connection, source: str, after: float) -> list
 
 def packed(facts: SeriesFacts) -> bytes:
     """Compressed JSON: 2,000 instances are a few tens of kilobytes."""
-    plain = {**asdict(facts), "received": facts.received.isoformat()}
-    return zlib.compress(json.dumps(plain, ensure_ascii=False).encode("utf-8"), 1)
+    return zlib.compress(json.dumps(facts_as_json(facts), ensure_ascii=False).encode("utf-8"), 1)
 
 
 def unpacked(data: bytes) -> SeriesFacts:
-    plain: dict[str, Any] = json.loads(zlib.decompress(data))
-    instances = tuple(_attributes(instance) for instance in plain["instances"])
-    return SeriesFacts(
-        **{
-            **plain,
-            "attributes": _attributes(plain["attributes"]),
-            "instances": instances,
-            "received": datetime.fromisoformat(plain["received"]),
-        }
-    )
-
-
-def _attributes(plain: Mapping[str, Any]) -> dict[str, Attribute]:
-    return {keyword: tuple(value) if isinstance(value, list) else value for keyword, value in plain.items()}
+    return facts_from_json(json.loads(zlib.decompress(data)))

@@ -4,32 +4,19 @@ Rule ids are those of the checklist in `docs/dicom_conformance.md`. An instance 
 error of dciodvfy that its source does not share, is not sent.
 """
 
-from __future__ import annotations
-
-from pydicom.dataset import Dataset
-
-from dicom_templates.conformance.comparison import Comparison, Finding
+from dicom_templates.conformance.comparison import Finding
 from dicom_templates.conformance.dciodvfy import DciodvfyReport, dcentvfy, dciodvfy
-from dicom_templates.conformance.image_rules import IMAGE_RULES
-from dicom_templates.conformance.modality_rules import MODALITY_RULES
-from dicom_templates.conformance.provenance_rules import PROVENANCE_RULES
-from dicom_templates.conformance.repeated_rules import REPEATED_RULES
-from dicom_templates.template import Kind
+from dicom_templates.conformance.rules import RULES, check_instance
+from dicom_templates.conformance.series_gate import GateReport, NotConforming, SeriesGate
 
-__all__ = ["RULES", "DciodvfyReport", "Finding", "check_instance", "dcentvfy", "dciodvfy"]
-
-RULES = (*PROVENANCE_RULES, *REPEATED_RULES, *IMAGE_RULES, *MODALITY_RULES)
-
-
-def check_instance(result: Dataset, source: Dataset, kind: Kind) -> list[Finding]:
-    """Every broken rule. Both datasets come with file meta and pixel data; no message holds patient data.
-
-    `source` is the instance the result stands for, `kind` the template's.
-    """
-    comparison = Comparison(result, source, kind)
-    return [
-        Finding(rule.id, message)
-        for rule in RULES
-        if rule.applies(comparison)
-        for message in rule.check(comparison)
-    ]
+__all__ = [
+    "RULES",
+    "DciodvfyReport",
+    "Finding",
+    "GateReport",
+    "NotConforming",
+    "SeriesGate",
+    "check_instance",
+    "dcentvfy",
+    "dciodvfy",
+]

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
+from dicom_templates.stored_values import Stored
 from dicom_templates.template import Kind
 
 
@@ -28,6 +30,20 @@ class Comparison:
     result: Dataset
     source: Dataset
     kind: Kind
+    decoded: tuple[Stored, Stored] | None = None
+    """Samples of result and source where they are decoded already; from the datasets' Pixel Data if not."""
+
+    @property
+    def result_samples(self) -> Stored:
+        """As stored, spare bits included: `pixel_array` would mask them away."""
+        if self.decoded is not None:
+            return self.decoded[0].ravel()
+        signed = self.result.get("PixelRepresentation") == 1
+        return np.frombuffer(self.result.get("PixelData", b""), "<i2" if signed else "<u2")
+
+    @property
+    def source_samples(self) -> Stored:
+        return self.source.pixel_array.ravel() if self.decoded is None else self.decoded[1].ravel()
 
     @property
     def is_ct(self) -> bool:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage
 
 from dicom_templates.conformance.comparison import Comparison, Rule, values
 from dicom_templates.series_values import LARGEST_INTEGER_STRING
-from dicom_templates.stored_values import StoredValueEncoding
+from dicom_templates.stored_values import Stored, StoredValueEncoding
 
 _STALE = (
     "SmallestImagePixelValue",
@@ -81,22 +82,24 @@ def _padded_area(c: Comparison) -> Iterator[str]:
     if ours is None:
         yield "the source's Pixel Padding Value is lost"
         return
-    if _pixel_length_is_right(c) and not np.array_equal(_mask(c, of_result=True), _mask(c, of_result=False)):
+    if not _pixel_length_is_right(c):
+        return
+    if not np.array_equal(_mask(c.result, c.result_samples), _mask(c.source, c.source_samples)):
         yield "the padded area is not the source's"
 
 
-def _mask(c: Comparison, *, of_result: bool) -> NDArray[np.bool_]:
-    dataset = c.result if of_result else c.source
+def _mask(dataset: Dataset, samples: Stored) -> NDArray[np.bool_]:
     value = int(dataset.PixelPaddingValue)
     limit = int(dataset.get("PixelPaddingRangeLimit", value))
-    samples = dataset.pixel_array
     mask: NDArray[np.bool_] = (samples >= min(value, limit)) & (samples <= max(value, limit))
     return mask
 
 
 def _pixel_length_is_right(c: Comparison) -> bool:
-    expected = c.result.get("Rows", 0) * c.result.get("Columns", 0) * c.result.get("BitsAllocated", 0) // 8
-    return bool(expected) and len(c.result.get("PixelData", b"")) == expected
+    if c.result.get("BitsAllocated") != 16 or (c.decoded is None and len(c.result.get("PixelData", b"")) % 2):
+        return False
+    expected = int(c.result.get("Rows", 0)) * int(c.result.get("Columns", 0))
+    return 0 < expected == c.result_samples.size
 
 
 def _pixel_module(c: Comparison) -> Iterator[str]:
@@ -113,8 +116,7 @@ def _pixel_module(c: Comparison) -> Iterator[str]:
         yield "Pixel Data is not as long as rows x columns x 2"
         return
     encoding = StoredValueEncoding(result.BitsStored, signed=result.PixelRepresentation == 1)
-    # Not pixel_array: pydicom masks the spare bits away.
-    samples = np.frombuffer(result.PixelData, encoding.dtype)
+    samples = c.result_samples
     outside = samples.min() < encoding.lowest or samples.max() > encoding.highest
     if outside and "PixelPaddingValue" not in c.source:
         yield "samples outside Bits Stored"

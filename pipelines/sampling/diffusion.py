@@ -9,11 +9,10 @@ import numpy as np
 
 from pipelines.binding import Resident
 from pipelines.model_file import ModelFile
-from pipelines.network import Tensor, of_shape
+from pipelines.network import Model, Tensor, of_shape
 from pipelines.sampling.chance import START, Chance, normal_batch
 from pipelines.sampling.samplers import SAMPLERS, Predict
 from pipelines.sampling.settings import SamplerSettings
-from pipelines.session import OpenModel
 from pipelines.vae import Autoencoder
 
 
@@ -25,7 +24,7 @@ class DiffusionNetwork:
     channels as the denoiser's noisy input has, and decodes them.
     """
 
-    model: OpenModel
+    model: Model
     names: ModelFile
     settings: SamplerSettings
     autoencoder: Autoencoder | None = None

@@ -105,6 +105,10 @@ def overlay(result: Dataset, source: Dataset) -> None:
     result.add_new(0x60003000, "OW", b"\0\0")
 
 
+def smallest_pixel_value(result: Dataset, source: Dataset) -> None:
+    result.add_new("SmallestImagePixelValue", "US", 0)
+
+
 def private(result: Dataset, source: Dataset) -> None:
     result.private_block(0x0029, "MAKER", create=True).add_new(1, "LO", "x")
 
@@ -190,7 +194,7 @@ DEFECTS: list[tuple[str, str, str, Damage]] = [
     ("G17", "ct", "no burned in annotation", drop("BurnedInAnnotation")),
     ("G17", "inherited", "burned in YES lost", put("BurnedInAnnotation", "NO")),
     ("G17", "ct", "recognizable features lost", drop("RecognizableVisualFeatures")),
-    ("G18", "ct", "stale smallest pixel value", put("SmallestImagePixelValue", 0)),
+    ("G18", "ct", "stale smallest pixel value", smallest_pixel_value),
     ("G18", "ct", "stale icon", put("IconImageSequence", [Dataset()])),
     ("G18", "ct", "overlay", overlay),
     ("G19", "ct", "private element", private),
