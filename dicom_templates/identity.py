@@ -16,7 +16,8 @@ CONTENT_QUALIFICATIONS = ("RESEARCH", "PRODUCT", "SERVICE")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PLAIN_TEXT = re.compile(r"[ -\[\]-~]*")
-_LONGEST = {"rule": 128, "job_id": 128}
+_LONGEST = {"rule": 128, "job_id": 128, "pipeline_version": 48}
+_MAY_BE_EMPTY = frozenset({"rule", "job_id", "contrast_from", "contrast_to"})
 _LONGEST_STRING = 64
 
 
@@ -75,6 +76,8 @@ class RunIdentity:
 
 
 def _check_text(name: str, value: str) -> None:
+    if not value.strip() and name not in _MAY_BE_EMPTY:
+        raise ConfigurationError(f"{name} is empty, and every result has to say it")
     longest = _LONGEST.get(name, _LONGEST_STRING)
     if not _PLAIN_TEXT.fullmatch(value):
         raise ConfigurationError(f"{name} {value!r} is not printable ASCII without backslash")

@@ -111,9 +111,7 @@ def _elements(
         if length == _UNDEFINED_LENGTH or start + length > end:
             raise _UnusualEncoding
         base_tag = BaseTag(tag)
-        found[base_tag] = RawDataElement(
-            base_tag, vr, length, data[start : start + length], start, implicit, True
-        )
+        found[tag] = RawDataElement(base_tag, vr, length, data[start : start + length], start, implicit, True)
         at = start + length
     return found, at
 
@@ -177,8 +175,7 @@ def _read_by_pydicom(data: bytes) -> Part10:
     # By keys, never by iterating the dataset: that would decode every value.
     elements: dict[int, RawElement] = {tag: dataset.get_item(tag) for tag in sorted(dataset.keys())}
     pixel_element = elements.get(BaseTag(_PIXEL_DATA))
-    header_tags = [tag for tag in elements if tag < _FIRST_PIXEL_TAG]
-    before_pixels = {tag: elements[tag] for tag in header_tags}
+    before_pixels = {int(tag): elements[tag] for tag in elements if tag < _FIRST_PIXEL_TAG}
     header = _raw_dataset(before_pixels)
     implicit, little_endian = dataset.original_encoding
     header.set_original_encoding(implicit, little_endian, dataset.original_character_set)

@@ -89,7 +89,7 @@ def _title(context: SeriesContext) -> str:
     if context.template.kind == "translate":
         contrasts = f"{identity.contrast_to or 'MR'} from {identity.contrast_from or 'MR'}"
         return f"SYNTHETIC {contrasts}"
-    task = f"AI {context.template.task}"
+    task = "AI " + (identity.task if context.template.kind == "denoise" else context.template.tasks[0])
     return f"SYNTHETIC {task}" if context.synthetic else task
 
 

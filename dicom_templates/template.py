@@ -109,7 +109,8 @@ class Template(_Frozen):
     name: str
     title: str
     kind: Kind
-    task: str
+    tasks: tuple[str, ...]
+    """What pipelines call what they do, where this is the template for it."""
     source_modality: str
     target_modality: str
     sop_class_uid: str
@@ -164,11 +165,12 @@ def template_for(task: str, source_modality: str, target_modality: str | None = 
 
     Raises ConfigurationError.
     """
-    wanted = (task, source_modality, target_modality or source_modality)
+    modalities = (source_modality, target_modality or source_modality)
     for template in map(load_template, TEMPLATE_NAMES):
-        if (template.task, template.source_modality, template.target_modality) == wanted:
+        same_modalities = (template.source_modality, template.target_modality) == modalities
+        if task in template.tasks and same_modalities:
             return template
-    raise ConfigurationError(f"no template for {task} from {wanted[1]} to {wanted[2]}")
+    raise ConfigurationError(f"no template for {task} from {modalities[0]} to {modalities[1]}")
 
 
 def _text(file: str) -> str:

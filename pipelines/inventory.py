@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import onnx
@@ -80,6 +81,14 @@ class Inventory:
     self_test: SelfTest
     findings: tuple[str, ...]
     """Empty if the pipeline may be registered."""
+
+    def record(self) -> dict[str, Any]:
+        """All of it as JSON values, for a file or a page."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain["manifest"] = self.manifest.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        plain["models"] = [asdict(model) for model in self.models]
+        plain["self_test"] = asdict(self.self_test)
+        return plain
 
 
 def inspect_folder(folder: Path, execution: Execution | None = None) -> Inventory:

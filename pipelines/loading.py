@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Event
 
 import onnxruntime
 
 from pipelines.catalog import CatalogEntry
-from pipelines.errors import PipelineBroken
 from pipelines.execution import Execution
 from pipelines.model_file import EncoderFile, ModelFile
 from pipelines.network import DirectNetwork, Model, Network
@@ -16,6 +16,7 @@ from pipelines.remote import RemoteModel, remote_name
 from pipelines.repeats import Repeated
 from pipelines.sampling.diffusion import DiffusionNetwork
 from pipelines.session import open_model
+from pipelines.tensor_spec import Expected
 from pipelines.tiles import TiledNetwork
 from pipelines.vae import Autoencoder, VaeNetwork
 
@@ -72,12 +73,19 @@ class Loader:
         manifest = self._entry.manifest
         autoencoder = self._autoencoder(main)
         if manifest.sampler is not None:
-            taken = (main.input, manifest.sampler.noisy_input, manifest.sampler.time_input)
-            model = self._open(main, taken, (main.output,))
+            condition = None if autoencoder else self._channels
+            images = {main.input: condition, manifest.sampler.noisy_input: None}
+            model = self._open(main, images, (main.output,), (manifest.sampler.time_input,))
             return DiffusionNetwork(model, main, manifest.sampler, autoencoder)
         if autoencoder is not None:
             return VaeNetwork(autoencoder, manifest.temperature)
-        return DirectNetwork(self._open(main, (main.input,), (main.output,)), main)
+        return DirectNetwork(self._open(main, {main.input: self._channels}, (main.output,)), main)
+
+    @property
+    def _channels(self) -> int:
+        """Of what the engine gives a network: every input's window of slices."""
+        inputs = self._entry.manifest.inputs
+        return len(inputs) * (2 * inputs[0].context_slices + 1)
 
     def _autoencoder(self, main: ModelFile) -> Autoencoder | None:
         """A VAE decodes with the main model, latent diffusion with a decoder of its own."""
@@ -86,9 +94,9 @@ class Loader:
             return None
         given = (encoder.mean, *([encoder.log_variance] if encoder.log_variance else []))
         return Autoencoder(
-            encoder=self._open(encoder, (encoder.input,), given),
+            encoder=self._open(encoder, {encoder.input: self._channels}, given),
             encoder_names=encoder,
-            decoder=self._open(decoder, (decoder.input,), (decoder.output,)),
+            decoder=self._open(decoder, {decoder.input: None}, (decoder.output,)),
             decoder_names=decoder,
         )
 
@@ -106,17 +114,15 @@ class Loader:
         content = self._entry.read_model(file)
         return open_model(f"{pipeline}: {file.file}", content, self._execution, self.interruption)
 
-    def _open(self, file: ModelFile | EncoderFile, taken: tuple[str, ...], given: tuple[str, ...]) -> Model:
+    def _open(
+        self,
+        file: ModelFile | EncoderFile,
+        images: Mapping[str, int | None],
+        outputs: tuple[str, ...],
+        times: tuple[str, ...] = (),
+    ) -> Model:
         if file.file not in self._models:
-            self._models[file.file] = self._model(file)
-            _check_tensor_names(self._models[file.file], taken, given)
+            model = self._models[file.file] = self._model(file)
+            expected = Expected(images, self._entry.manifest.dimensions, outputs, times)
+            expected.check(model.name, model.inputs, model.outputs)
         return self._models[file.file]
-
-
-def _check_tensor_names(model: Model, taken: tuple[str, ...], given: tuple[str, ...]) -> None:
-    if sorted(model.takes) != sorted(taken) or not set(given) <= set(model.gives):
-        raise PipelineBroken(
-            f"{model.name} takes {list(model.takes)} and gives {list(model.gives)}, "
-            f"but the manifest names {list(taken)} and {list(given)}",
-            remedy="write the model's own tensor names in the manifest",
-        )

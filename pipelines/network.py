@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from pipelines.binding import Resident
 from pipelines.errors import PipelineBroken
 from pipelines.model_file import ModelFile
 from pipelines.sampling.chance import Chance
+from pipelines.tensor_spec import TensorSpec
 
 Tensor = NDArray[np.float32]
 
@@ -31,21 +32,16 @@ class Model(Protocol):
     def warnings(self) -> tuple[str, ...]: ...
 
     @property
-    def takes(self) -> tuple[str, ...]:
-        """Names of its input tensors."""
+    def inputs(self) -> Mapping[str, TensorSpec]: ...
 
     @property
-    def gives(self) -> tuple[str, ...]:
-        """Names of its output tensors."""
+    def outputs(self) -> Mapping[str, TensorSpec]: ...
 
     def run(self, output: str, inputs: Mapping[str, Resident]) -> Tensor:
         """One inference; every input's first axis is the batch. Safe from several threads at once."""
 
-    def resident(self, values: Tensor) -> Resident: ...
-
-    def channels(self, name: str) -> int: ...
-
-    def dtype(self, name: str) -> DTypeLike: ...
+    def resident(self, values: Tensor) -> Resident:
+        """`values` where the model runs, for use in many calls."""
 
 
 Network = Callable[[Tensor, Sequence[Chance]], Tensor]

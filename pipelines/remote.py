@@ -14,14 +14,14 @@ from typing import Any
 
 import httpx
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from pipelines.binding import Resident, length, part
 from pipelines.errors import JobInterrupted, PassingTrouble, PipelineBroken
 from pipelines.model_file import EncoderFile, ModelFile
+from pipelines.tensor_spec import TensorSpec
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
-DTYPES: Mapping[str, DTypeLike] = {"FP32": np.float32, "INT64": np.int64, "INT32": np.int32}
 SECONDS = 600.0
 """For one inference, which may wait in the server's queue."""
 
@@ -42,17 +42,9 @@ class RemoteModel:
         server = self._json("/v2")
         described = self._json(f"/v2/models/{name}")
         self.provider = f"KServe v2: {server['name']} {server['version']}"
-        self._inputs = {tensor["name"]: tensor for tensor in described["inputs"]}
-        self._outputs = tuple(tensor["name"] for tensor in described["outputs"])
-        self._most = 1 if any(tensor["shape"][0] == 1 for tensor in self._inputs.values()) else None
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        return tuple(self._inputs)
-
-    @property
-    def gives(self) -> tuple[str, ...]:
-        return self._outputs
+        self.inputs = {tensor["name"]: _spec(tensor) for tensor in described["inputs"]}
+        self.outputs = {tensor["name"]: _spec(tensor) for tensor in described["outputs"]}
+        self._most = 1 if any(tensor.shape[:1] == (1,) for tensor in self.inputs.values()) else None
 
     def run(self, output: str, inputs: Mapping[str, Resident]) -> NDArray[np.float32]:
         """One inference; `PassingTrouble` while the server cannot be reached or fails."""
@@ -70,19 +62,10 @@ class RemoteModel:
         """Nothing stays on the server between calls."""
         return values
 
-    def channels(self, name: str) -> int:
-        """The number of channels of an input tensor; 1 if the model leaves it open."""
-        return max(1, int(self._inputs[name]["shape"][1]))
-
-    def dtype(self, name: str) -> DTypeLike:
-        """The numpy type an input tensor wants."""
-        return DTYPES[self._inputs[name]["datatype"]]
-
     def _infer(self, output: str, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        arrays = {name: np.ascontiguousarray(values, self.dtype(name)) for name, values in inputs.items()}
-        described = [
-            _described(name, values, self._inputs[name]["datatype"]) for name, values in arrays.items()
-        ]
+        specs = self.inputs
+        arrays = {name: np.ascontiguousarray(values, specs[name].dtype) for name, values in inputs.items()}
+        described = [_described(name, values, specs[name].type) for name, values in arrays.items()]
         wanted = [{"name": output, "parameters": {"binary_data": True}}]
         head = json.dumps({"inputs": described, "outputs": wanted}).encode()
         body = b"".join([head, *(values.tobytes() for values in arrays.values())])
@@ -106,6 +89,10 @@ class RemoteModel:
         if response.status_code >= 500 or response.status_code == 429:
             raise PassingTrouble(what, remedy="see the server's log")
         raise PipelineBroken(what, remedy=f"load the registered model there under the name {self.name}")
+
+
+def _spec(tensor: dict[str, Any]) -> TensorSpec:
+    return TensorSpec(tensor["datatype"], tuple(None if axis < 0 else axis for axis in tensor["shape"]))
 
 
 def _described(name: str, values: NDArray[Any], datatype: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from threading import Event
 
 import numpy as np
 import onnxruntime
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from pipelines.binding import GPU_PROVIDERS, Resident, length, part, resident, run_bound
@@ -15,6 +15,7 @@ from pipelines.errors import JobInterrupted, PassingTrouble, PipelineBroken
 from pipelines.execution import Execution
 from pipelines.onnx_check import check_model
 from pipelines.providers import fall_back_warnings, provider_settings
+from pipelines.tensor_spec import TensorSpec
 
 Tensor = NDArray[np.float32]
 Inputs = Mapping[str, Resident]
@@ -28,13 +29,8 @@ LOAD_ERRORS = (
     ort_errors.NotImplemented,
     ort_errors.RuntimeException,
 )
-RUN_ERRORS = (ort_errors.Fail, ort_errors.InvalidArgument, ort_errors.RuntimeException, ort_errors.EPFail)
+RUN_ERRORS = (ort_errors.Fail, ort_errors.RuntimeException, ort_errors.EPFail)
 OUT_OF_MEMORY = ("Failed to allocate memory", "out of memory", "OUT_OF_MEMORY", "bad_alloc", "BFCArena")
-DTYPES: dict[str, DTypeLike] = {
-    "tensor(float)": np.float32,
-    "tensor(int64)": np.int64,
-    "tensor(int32)": np.int32,
-}
 
 
 class OpenModel:
@@ -53,23 +49,17 @@ class OpenModel:
         self.session = session
         self.provider = provider
         self.warnings = warnings
-        self._tensors = {tensor.name: tensor for tensor in session.get_inputs()}
-        self._most = 1 if any(tensor.shape[:1] == [1] for tensor in self._tensors.values()) else None
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        return tuple(self._tensors)
-
-    @property
-    def gives(self) -> tuple[str, ...]:
-        return tuple(tensor.name for tensor in self.session.get_outputs())
+        self.inputs = {tensor.name: _spec(tensor) for tensor in session.get_inputs()}
+        self.outputs = {tensor.name: _spec(tensor) for tensor in session.get_outputs()}
+        self._most = 1 if any(tensor.shape[:1] == (1,) for tensor in self.inputs.values()) else None
 
     def run(self, output: str, inputs: Inputs) -> Tensor:
         """One inference; every input's first axis is the batch.
 
         Safe from several threads at once; ONNX Runtime lets go of the GIL. Where memory runs out the batch
         is halved, for later calls too, down to single items; `PassingTrouble` if even one does not fit, or
-        on any other failure. `JobInterrupted` once the interruption is set.
+        on any other failure. `PipelineBroken` if the model does not take such tensors. `JobInterrupted` once
+        the interruption is set.
         """
         if self._interruption.is_set():
             raise JobInterrupted(f"{self.name}: the inference was interrupted")
@@ -78,6 +68,9 @@ class OpenModel:
             return self._run_in_parts(output, inputs, size, self._most)
         try:
             return self._run_once(output, inputs)
+        except ort_errors.InvalidArgument as error:
+            remedy = "correct the manifest or the export"
+            raise PipelineBroken(f"{self.name} does not take its inputs: {error}", remedy=remedy) from error
         except RUN_ERRORS as error:
             if size == 1 or not any(words in str(error) for words in OUT_OF_MEMORY):
                 raise self._failed(error) from error
@@ -87,19 +80,6 @@ class OpenModel:
     def resident(self, values: Tensor) -> Resident:
         """`values` where the model runs, for use in many calls."""
         return resident(values, self.provider)
-
-    def channels(self, name: str) -> int:
-        """The number of channels of an input tensor; 1 if the model leaves it open."""
-        channels = self._tensors[name].shape[1]
-        return channels if isinstance(channels, int) else 1
-
-    def dtype(self, name: str) -> DTypeLike:
-        """The numpy type an input tensor wants."""
-        declared = self._tensors[name].type
-        if declared not in DTYPES:
-            what = f"{self.name}: input {name} is {declared}"
-            raise PipelineBroken(what, remedy=f"export it as one of {', '.join(DTYPES)}")
-        return DTYPES[declared]
 
     def _run_in_parts(self, output: str, inputs: Inputs, size: int, most: int) -> Tensor:
         """Each answer is copied: as it comes it holds memory of ONNX Runtime's, which may be all there is."""
@@ -140,6 +120,11 @@ def open_model(
     provider = session.get_providers()[0]
     warnings = fall_back_warnings(execution.providers[0], provider)
     return OpenModel(name, session, provider, warnings, interruption)
+
+
+def _spec(tensor: onnxruntime.NodeArg) -> TensorSpec:
+    shape = (axis if isinstance(axis, int) else None for axis in tensor.shape)
+    return TensorSpec(tensor.type, tuple(shape))
 
 
 def _options(execution: Execution) -> onnxruntime.SessionOptions:

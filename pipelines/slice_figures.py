@@ -93,10 +93,9 @@ def _with_tissues(plain: SliceFigures, blocks: SliceBlocks, quantity: Quantity) 
 
 
 def _finite(values: Values) -> bool:
-    """A sum holds every value that is not a number; only then, or after an overflow, is each looked at."""
+    """A sum is no number if one of its terms is none, or if they are beyond all measure."""
     with np.errstate(over="ignore", invalid="ignore"):
-        total = values.sum()
-    return bool(np.isfinite(total) or np.isfinite(values).all())
+        return bool(np.isfinite(values.sum()))
 
 
 def _varies(values: Values) -> bool:

@@ -58,6 +58,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--input", type=Path, required=True, metavar="DIR")
     run.add_argument("--output", type=Path, required=True, metavar="DIR")
     run.add_argument("--seed", type=int, default=0, metavar="N")
+    run.add_argument("--companions", default="", metavar="NAME,...", help="difference, quality-report, ...")
+    run.add_argument("--key", type=Path, metavar="FILE", help="sign the provenance with this key")
     run.add_argument("--config", type=Path, metavar="FILE", help="take settings from this configuration")
     run.set_defaults(run=run_run)
 
@@ -67,6 +69,11 @@ def parser() -> argparse.ArgumentParser:
         "--config", type=Path, metavar="FILE", help="take settings from this configuration"
     )
     pipelines.set_defaults(run=run_pipelines)
+
+    verify = commands.add_parser("verify", help="are results what their signed provenance says?")
+    verify.add_argument("folder", type=Path, metavar="DIR")
+    verify.add_argument("--trust", action="append", default=[], metavar="THUMBPRINT")
+    verify.set_defaults(run=run_verify)
 
     explain = commands.add_parser("explain", help="why a study was, or was not, processed")
     explain.add_argument("study", metavar="STUDY_INSTANCE_UID")
@@ -85,6 +92,17 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--output", type=Path, default=Path("build/demo"), metavar="DIR")
     demo.set_defaults(run=run_demo)
     return root
+
+
+def run_verify(parsed: argparse.Namespace) -> int:
+    from dicom_templates.verify import verify_folder
+
+    report = verify_folder(parsed.folder, parsed.trust)
+    for problem in report.problems:
+        say(problem)
+    signers = ", ".join(sorted(set(report.signers))) or "nobody"
+    tell(f"{report.instances} instances as in {report.manifests} manifests, signed by {signers}")
+    return DONE if report.passed else FAILED
 
 
 def at_node(command: argparse.ArgumentParser) -> None:
@@ -127,15 +145,28 @@ def run_check(parsed: argparse.Namespace) -> int:
 
 
 def run_run(parsed: argparse.Namespace) -> int:
+    from dataclasses import replace
+    from typing import get_args
+
+    from pipelines.errors import ConfigurationError
     from pipelines.pipeline import open_pipeline
     from plugin.folder_run import FolderRun, run_folder
+    from plugin.routing.rule import Companion
 
     if not parsed.input.is_dir():
         say(f"{parsed.input} is no folder; name the folder that holds the series")
         return USAGE
     settings, catalog = settings_and_catalog(parsed.config)
     pipeline = open_pipeline(catalog[parsed.pipeline], settings.execution)
-    report = run_folder(FolderRun(parsed.input, parsed.output, parsed.seed), pipeline, settings, say)
+    companions = tuple(filter(None, parsed.companions.split(",")))
+    unknown = set(companions) - set(get_args(Companion))
+    if unknown:
+        raise ConfigurationError(
+            f"there is no companion {min(unknown)!r}", remedy="one of " + ", ".join(get_args(Companion))
+        )
+    wanted = FolderRun(parsed.input, parsed.output, parsed.seed, companions)
+    wanted = replace(wanted, key=parsed.key) if parsed.key else wanted
+    report = run_folder(wanted, pipeline, settings, say)
     if report.verdict == "HOLD":
         say("held: " + "; ".join(reason for entry in report.series for reason in entry.get("reasons", [])))
     tell(json.dumps(report.as_json()))

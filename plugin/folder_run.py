@@ -9,21 +9,26 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydicom.errors import InvalidDicomError
 
+from dicom_templates.conformance import NotConforming
+from dicom_templates.manifest import MANIFEST_FILE, sign
 from dicom_templates.series_plan import SliceHeader
 from dicom_templates.source import read_header
 from dicom_templates.to_series import WrittenInstance
 from pipelines.errors import OrthogenError, Refused
 from pipelines.pipeline import Pipeline
+from plugin.ends import Ends
 from plugin.identity import Request, run_identity
-from plugin.run_job import Ends, Inputs, Outcome, run_job
+from plugin.plan_job import Inputs
+from plugin.run_job import Outcome, run_job
 from plugin.settings import Settings
+from plugin.signing import signing_key
 
 Keyed = tuple[str, SliceHeader]
 LEVELS = ("PASS", "WARN", "HOLD")
@@ -40,6 +45,9 @@ class FolderRun:
     input: Path
     output: Path
     seed: int = 0
+    companions: tuple[str, ...] = ()
+    key: Path = Path.home() / ".config" / "orthogen" / "signing-key.json"
+    """What the provenance manifest is signed with; made when it is missing."""
 
 
 @dataclass(frozen=True)
@@ -110,28 +118,42 @@ def _run_series(
     identity = run_identity(pipeline, request, settings)
     wanted.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=wanted.output.parent, prefix=".orthogen-") as scratch:
-        outcome = run_job(Inputs(headers), pipeline, identity, _folder_ends(Path(scratch)))
+        ends = _folder_ends(Path(scratch), wanted)
+        outcome = run_job(Inputs(headers), pipeline, identity, ends, wanted.companions)
         held = outcome.verdict.level == "HOLD"
         target = wanted.output / "held" if held else wanted.output
         _move(Path(scratch), target)
     return _entry(headers, outcome, target)
 
 
-def _folder_ends(scratch: Path) -> Ends:
+def _folder_ends(scratch: Path, wanted: FolderRun) -> Ends:
     def store(instance: WrittenInstance) -> None:
         (scratch / f"{instance.sop_instance_uid}.dcm").write_bytes(instance.data)
 
+    def quarantine(instance: WrittenInstance, _broken: NotConforming) -> None:
+        folder = wanted.output / "quarantine"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{instance.sop_instance_uid}.dcm").write_bytes(instance.data)
+
+    def prove(series_instance_uid: str, manifest: Mapping[str, Any]) -> None:
+        proof = scratch / series_instance_uid
+        proof.mkdir()
+        signed = sign(manifest, signing_key(wanted.key))
+        (proof / MANIFEST_FILE).write_text(signed.to_json(), encoding="utf-8")
+
     return Ends(
         fetch=lambda key: Path(key).read_bytes(),
-        begin=lambda _series_instance_uid: None,
+        begin=lambda _series_instance_uids: None,
         store=store,
+        quarantine=quarantine,
+        prove=prove,
         report=lambda _stage, _share: None,
     )
 
 
 def _move(scratch: Path, target: Path) -> None:
     target.mkdir(exist_ok=True)
-    paths = sorted(scratch.glob("*.dcm"))
+    paths = sorted(scratch.iterdir())
     for path in paths:
         if (target / path.name).exists():
             raise OutputExists(f"{target / path.name} already exists", remedy="choose an empty output folder")
@@ -141,7 +163,8 @@ def _move(scratch: Path, target: Path) -> None:
 
 def _entry(headers: Sequence[Keyed], outcome: Outcome, target: Path) -> dict[str, Any]:
     return {
-        "result_series_uid": outcome.result_series_uid,
+        "result_series_uid": outcome.result_series_uids[0],
+        "companion_series_uids": list(outcome.result_series_uids[1:]),
         "instances": outcome.instances,
         "source_instances": len(headers),
         "folder": str(target),

@@ -52,6 +52,8 @@ class Job:
     source_series_uid: str
     series_orthanc_id: str
     instances: Instances
+    companions: tuple[str, ...] = ()
+    """What is made beside the result."""
     further: tuple[FurtherSeries, ...] = ()
     """The series of the pipeline's further inputs."""
     result_series_uids: tuple[str, ...] = ()
@@ -68,7 +70,9 @@ class Job:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Job:
-        lists = {name: tuple(row[name]) for name in ("send_to", "result_series_uids", "reasons")}
+        lists = {
+            name: tuple(row[name]) for name in ("send_to", "companions", "result_series_uids", "reasons")
+        }
         further = tuple(FurtherSeries(**{**each, "instances": _pairs(each)}) for each in row["further"])
         return cls(**{**row, **lists, "instances": _pairs(row), "further": further})
 

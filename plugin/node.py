@@ -21,6 +21,7 @@ from pipelines.catalog import Catalog
 from pipelines.errors import ConfigurationError, OrthogenError, PassingTrouble
 from plugin.database import database_url, open_engine, prepare_database
 from plugin.door.supervise import Child
+from plugin.folders import Folders
 from plugin.follow import take_in_changes
 from plugin.hand_over import HandOver, end_now, follow_life_line, read_hand_over, say_ready
 from plugin.ledger import Ledger
@@ -67,7 +68,7 @@ class Node:
         rule_book.take_in_file(hand_over.section.get("Rules", []), "at start")
         reception = Reception(OrthancRest(hand_over.address), ledger, queue, catalog, settings, rule_book)
         workers = tuple(make_worker(hand_over, slot) for slot in range(settings.workers))
-        parts = Parts(hand_over.state, settings, catalog, ledger, queue, reception, workers)
+        parts = Parts(Folders(hand_over.state), settings, catalog, ledger, queue, reception, workers)
         return cls(parts, hand_over)
 
     def run(self) -> None:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from dicom_templates.conformance import NotConforming
+from dicom_templates.manifest import sign
 from dicom_templates.series_plan import SliceHeader
 from dicom_templates.source import read_slice
 from dicom_templates.to_series import WrittenInstance
 from pipelines.errors import JobInterrupted, OrthogenError, Refused
+from plugin.ends import Ends
+from plugin.folders import Folders
 from plugin.ledger import Instances, Job, Ledger
 from plugin.orthanc_rest import OrthancRest
-from plugin.run_job import Ends, Inputs
+from plugin.plan_job import Inputs
+from plugin.signing import signing_key
 
 REPORT_EVERY_S = 0.3
+MANIFEST_ATTACHMENT = 1024
+"""Orthanc keeps attachments from this number on for whoever wants them."""
 
 
 class ResultDiffers(OrthogenError):
@@ -31,12 +39,18 @@ class OrthancEnds:
     orthanc: OrthancRest
     ledger: Ledger
     job: Job
-    aside: Path | None = None
-    """Where a shadow job's results are kept instead of in Orthanc; None for a live one."""
+    folders: Folders
     _reported_at: float = field(default=0.0, init=False)
 
     def ends(self) -> Ends:
-        return Ends(fetch=self.orthanc.instance_file, begin=self.begin, store=self.store, report=self.report)
+        return Ends(
+            fetch=self.orthanc.instance_file,
+            begin=self.begin,
+            store=self.store,
+            quarantine=self.quarantine,
+            prove=self.prove,
+            report=self.report,
+        )
 
     def inputs(self) -> Inputs:
         """Key and header of each instance of the job's snapshot, from Orthanc's index."""
@@ -60,11 +74,18 @@ class OrthancEnds:
             for _, orthanc_id in instances
         ]
 
-    def begin(self, series_instance_uid: str) -> None:
-        """An earlier attempt by another version of the node may have left part of another series."""
-        withdraw(self.orthanc, [uid for uid in self.job.result_series_uids if uid != series_instance_uid])
-        self.ledger.register_result(series_instance_uid, self.job.id, "result")
-        self._update(result_series_uids=[series_instance_uid])
+    def begin(self, series_instance_uids: Sequence[str]) -> None:
+        """An earlier attempt by another version of the node may have left part of other series."""
+        left = [uid for uid in self.job.result_series_uids if uid not in series_instance_uids]
+        withdraw(self.orthanc, left)
+        for number, uid in enumerate(series_instance_uids):
+            self.ledger.register_result(uid, self.job.id, "companion" if number else "result")
+        self._update(result_series_uids=list(series_instance_uids))
+
+    @property
+    def aside(self) -> Path | None:
+        """Where a shadow job's results are kept instead of in Orthanc; None for a live one."""
+        return self.folders.shadow / self.job.id if self.job.mode == "shadow" else None
 
     def store(self, instance: WrittenInstance) -> None:
         if self.aside is not None:
@@ -74,6 +95,23 @@ class OrthancEnds:
         answer = self.orthanc.store_instance(instance.data)
         if answer["Status"] == "AlreadyStored":
             self._require_same(instance, answer["ID"])
+
+    def quarantine(self, instance: WrittenInstance, broken: NotConforming) -> None:
+        """Kept with its report, for whoever mends the software; never stored."""
+        folder = self.folders.quarantine / self.job.id
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / f"{instance.sop_instance_uid}.dcm").write_bytes(instance.data)
+        (folder / "report.txt").write_text(broken.what, encoding="utf-8")
+
+    def prove(self, series_instance_uid: str, manifest: Mapping[str, Any]) -> None:
+        """The signed manifest, attached to the result series."""
+        signed = sign(manifest, signing_key(self.folders.signing_key)).to_json()
+        if self.aside is not None:
+            (self.aside / f"{series_instance_uid}.json").write_text(signed, encoding="utf-8")
+            return
+        found = self.orthanc.find_series(series_instance_uid)
+        if found is not None:
+            self.orthanc.attach(found, MANIFEST_ATTACHMENT, signed.encode("utf-8"))
 
     def report(self, stage: str, share: float) -> None:
         if share < 1 and time.monotonic() - self._reported_at < REPORT_EVERY_S:
@@ -104,7 +142,7 @@ def withdraw(orthanc: OrthancRest, result_series_uids: Sequence[str]) -> None:
 
 
 def set_aside(orthanc: OrthancRest, result_series_uids: Sequence[str], folder: Path) -> None:
-    """Moves results out of Orthanc into a folder, where only a release brings them back."""
+    """Moves results and their manifest out of Orthanc into a folder; only a release brings them back."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for series_instance_uid in result_series_uids:
         found = orthanc.find_series(series_instance_uid)
@@ -113,6 +151,9 @@ def set_aside(orthanc: OrthancRest, result_series_uids: Sequence[str], folder: P
         for entry in orthanc.instances_of(found):
             path = folder / f"{entry['MainDicomTags']['SOPInstanceUID']}.dcm"
             path.write_bytes(orthanc.instance_file(entry["ID"]))
+        signed = orthanc.attachment(found, MANIFEST_ATTACHMENT)
+        if signed is not None:
+            (folder / f"{series_instance_uid}.json").write_bytes(signed)
         orthanc.delete_series(found)
 
 
@@ -121,4 +162,8 @@ def bring_back(orthanc: OrthancRest, folder: Path) -> int:
     paths = sorted(folder.glob("*.dcm"))
     for path in paths:
         orthanc.store_instance(path.read_bytes())
+    for signed in folder.glob("*.json"):
+        found = orthanc.find_series(signed.stem)
+        if found is not None:
+            orthanc.attach(found, MANIFEST_ATTACHMENT, signed.read_bytes())
     return len(paths)

@@ -7,6 +7,7 @@ this start (`GenerateRestApiAuthorizationToken`); it dies with Orthanc.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,11 +78,26 @@ class OrthancRest:
         """Stores one instance; `Status` is Success or AlreadyStored (then nothing was changed)."""
         return dict(json.loads(self._call("POST", "/instances", data)))
 
-    def delete_series(self, series_orthanc_id: str) -> None:
+    def attach(self, series_orthanc_id: str, number: int, data: bytes) -> None:
+        """Keeps a file with a series, under a number from 1024 on; a second one replaces the first."""
+        if self.attachment(series_orthanc_id, number) != data:
+            path = f"/series/{series_orthanc_id}/attachments/{number}"
+            self._quietly("DELETE", path)
+            self._call("PUT", path, data)
+
+    def attachment(self, series_orthanc_id: str, number: int) -> bytes | None:
+        """The file kept with a series, or None."""
         try:
-            self._call("DELETE", f"/series/{series_orthanc_id}")
+            return self._call("GET", f"/series/{series_orthanc_id}/attachments/{number}/data")
         except Gone:
-            return
+            return None
+
+    def delete_series(self, series_orthanc_id: str) -> None:
+        self._quietly("DELETE", f"/series/{series_orthanc_id}")
+
+    def _quietly(self, method: str, path: str) -> None:
+        with suppress(Gone):
+            self._call(method, path)
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
         try:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipelines.catalog import Catalog
 from plugin.door.supervise import Child
+from plugin.folders import Folders
 from plugin.ledger import Ledger
 from plugin.receive import Reception
 from plugin.settings import Settings
@@ -17,7 +17,7 @@ from plugin.submit import Queue
 class Parts:
     """Put together once, in `node.py`."""
 
-    state_folder: Path
+    folders: Folders
     settings: Settings
     catalog: Catalog
     ledger: Ledger

@@ -12,7 +12,6 @@ from typing import Any
 from plugin.ledger import Job
 from plugin.orthanc_ends import bring_back
 from plugin.parts import Parts
-from plugin.perform import held_folder
 from plugin.rest_errors import Conflict, NotFound, Unacceptable
 
 
@@ -56,7 +55,7 @@ def retry(parts: Parts, job: Job) -> Job:
 def release(parts: Parts, job: Job) -> Job:
     """A person takes responsibility: the held result goes into Orthanc."""
     require(job.state == "held", job, "released", "held")
-    folder = held_folder(parts.state_folder, job.id)
+    folder = parts.folders.held / job.id
     bring_back(parts.reception.orthanc, folder)
     parts.ledger.update(
         job.id, expect=("held",), state="done", stage="done", reasons=[*job.reasons, "released by a person"]
@@ -68,7 +67,7 @@ def release(parts: Parts, job: Job) -> Job:
 def reject(parts: Parts, job: Job) -> Job:
     """A person refuses the held result; it is deleted."""
     require(job.state == "held", job, "rejected", "held")
-    shutil.rmtree(held_folder(parts.state_folder, job.id), ignore_errors=True)
+    shutil.rmtree(parts.folders.held / job.id, ignore_errors=True)
     parts.ledger.update(
         job.id,
         expect=("held",),

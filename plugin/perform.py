@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipelines.catalog import Catalog
 from pipelines.errors import JobInterrupted, OrthogenError, PassingTrouble, Refused
 from pipelines.warm import WarmPipelines
+from plugin.folders import Folders
 from plugin.identity import Request, run_identity
 from plugin.ledger import Job, Ledger
 from plugin.orthanc_ends import OrthancEnds, set_aside, withdraw
@@ -33,7 +34,7 @@ class Performer:
     queue: Queue
     catalog: Catalog
     settings: Settings
-    state_folder: Path
+    folders: Folders
     pipelines: WarmPipelines
 
     def warm(self) -> None:
@@ -60,9 +61,6 @@ class Performer:
             log.exception("job %s: attempt %d broke off", job_id, attempt)
             return self._try_again(job, "an unexpected error; the worker's log has it under the job's id")
 
-    def held_folder(self, job_id: str) -> Path:
-        return held_folder(self.state_folder, job_id)
-
     def _claim(self, job: Job, attempt: int) -> bool:
         return job.attempts == attempt and self.ledger.update(
             job.id,
@@ -77,16 +75,15 @@ class Performer:
         pipeline = self.pipelines.get(self.catalog[job.pipeline])
         request = Request(job_id=job.id, rule=job.rule, created_s=job.created)
         identity = run_identity(pipeline, request, self.settings)
-        aside = self.state_folder / "shadow" / job.id if job.mode == "shadow" else None
-        ends = OrthancEnds(self.orthanc, self.ledger, job, aside)
-        return run_job(ends.inputs(), pipeline, identity, ends.ends())
+        ends = OrthancEnds(self.orthanc, self.ledger, job, self.folders)
+        return run_job(ends.inputs(), pipeline, identity, ends.ends(), job.companions)
 
     def _finish(self, job: Job, outcome: Outcome) -> str:
         verdict = outcome.verdict
         state = "done"
         if verdict.level == "HOLD" and job.on_hold != "release" and job.mode == "live":
             state = "held" if job.on_hold == "keep" else "failed"
-            self._take_out(job, [outcome.result_series_uid])
+            self._take_out(job, outcome.result_series_uids)
         ended = self.ledger.update(
             job.id,
             expect=("running",),
@@ -101,9 +98,9 @@ class Performer:
         )
         return state if ended else self._interrupted(job)
 
-    def _take_out(self, job: Job, result_series_uids: list[str]) -> None:
+    def _take_out(self, job: Job, result_series_uids: Sequence[str]) -> None:
         if job.on_hold == "keep":
-            set_aside(self.orthanc, result_series_uids, self.held_folder(job.id))
+            set_aside(self.orthanc, result_series_uids, self.folders.held / job.id)
         else:
             withdraw(self.orthanc, result_series_uids)
 
@@ -137,8 +134,3 @@ class Performer:
         waiting = f"attempt {job.attempts} failed: {reason}; the next one starts in {delay_s:.0f} s"
         self.queue.next_attempt(job, expect=("running",), reasons=[waiting], delay_s=delay_s)
         return "queued"
-
-
-def held_folder(state_folder: Path, job_id: str) -> Path:
-    """Where the results of a held job lie."""
-    return state_folder / "held" / job_id

@@ -222,6 +222,7 @@ def requested(rules: Sequence[Rule], pipeline: str) -> Order:
         priority=rule.priority,
         on_hold=rule.on_hold,
         send_to=rule.send_to,
+        companions=rule.companions,
         inputs=(),
         not_before=None,
     )

@@ -163,6 +163,7 @@ def shown(job: Job) -> dict[str, Any]:
         "study_instance_uid": job.study_instance_uid,
         "source_series_uid": job.source_series_uid,
         "source_instances": len(job.instances),
+        "companions": list(job.companions),
         "result_series_uids": list(job.result_series_uids),
         "verdict": job.verdict,
         "reasons": list(job.reasons),

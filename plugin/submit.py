@@ -173,6 +173,7 @@ def _new_job(key: str, series: CompleteSeries, order: Order, entry: CatalogEntry
         "on_hold": order.on_hold,
         "priority": order.priority,
         "send_to": order.send_to,
+        "companions": order.companions,
     }
     return Job(
         id=str(uuid.uuid5(JOB_NAMESPACE, key + nonce)),

@@ -74,6 +74,7 @@ JOBS = sa.Table(
     sa.Column("on_hold", sa.Text, nullable=False),
     sa.Column("priority", sa.Text, nullable=False),
     sa.Column("send_to", sa.JSON, nullable=False),
+    sa.Column("companions", sa.JSON, nullable=False),
     sa.Column("study_instance_uid", sa.Text, nullable=False, index=True),
     sa.Column("source_series_uid", sa.Text, nullable=False, index=True),
     sa.Column("series_orthanc_id", sa.Text, nullable=False),

@@ -19,6 +19,7 @@ from pipelines.catalog import Catalog
 from pipelines.errors import OrthogenError
 from pipelines.warm import WarmPipelines
 from plugin.database import database_url, open_engine
+from plugin.folders import Folders
 from plugin.hand_over import HandOver, end_now, follow_life_line, read_hand_over, say_ready
 from plugin.json_rows import JsonRows
 from plugin.ledger import Ledger
@@ -58,7 +59,7 @@ def serve(hand_over: HandOver) -> None:
         queue=Queue(ledger),
         catalog=Catalog.load(pipeline_folders(settings)),
         settings=settings,
-        state_folder=hand_over.state,
+        folders=Folders(hand_over.state),
         pipelines=WarmPipelines(settings.execution),
     )
     performer.warm()

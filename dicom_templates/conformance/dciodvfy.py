@@ -54,6 +54,11 @@ def _fault(message: str) -> str:
     return _VALUE.sub("", message.rpartition("> - ")[2])
 
 
+def without_values(message: str) -> str:
+    """A message fit for a log: dciodvfy quotes what it complains of, and that may be a name."""
+    return re.sub(r"<[^<>/][^>]*>", "<...>", message)
+
+
 def dciodvfy(path_or_bytes: Path | str | bytes) -> DciodvfyReport:
     """Validate one Part 10 file. Raises PassingTrouble when the validator cannot be run."""
     if isinstance(path_or_bytes, bytes):

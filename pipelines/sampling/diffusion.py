@@ -33,7 +33,7 @@ class DiffusionNetwork:
         condition, downscale = batch, 1
         if self.autoencoder is not None:
             condition, downscale = self.autoencoder.encode(batch), self.autoencoder.downscale
-        channels = self.model.channels(self.settings.noisy_input)
+        channels = self.model.inputs[self.settings.noisy_input].channels or 1
         space = condition.shape[2:]
 
         def draw(step: int) -> Tensor:
@@ -61,7 +61,7 @@ class DiffusionNetwork:
         return guided
 
     def _run(self, noisy: Tensor, time: float, condition: Resident) -> Tensor:
-        times = np.full(len(noisy), time, self.model.dtype(self.settings.time_input))
+        times = np.full(len(noisy), time, self.model.inputs[self.settings.time_input].dtype)
         tensors = {
             self.names.input: condition,
             self.settings.noisy_input: noisy,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
 
-from plugin.routing.rule import Mode, OnHold, Priority, Rule
+from plugin.routing.rule import Companion, Mode, OnHold, Priority, Rule
 from plugin.routing.verdict import Routing, RuleVerdict
 
 MOST_URGENT_FIRST: tuple[Priority, ...] = get_args(Priority)
@@ -26,6 +26,7 @@ class Order:
     priority: Priority
     on_hold: OnHold
     send_to: tuple[str, ...]
+    companions: tuple[Companion, ...]
     inputs: tuple[tuple[str, str], ...]
     """Input's name and the Series Instance UID it takes; empty for a pipeline with one input."""
     not_before: datetime | None
@@ -69,6 +70,7 @@ def _order(pairs: Sequence[tuple[Rule, RuleVerdict]]) -> Order:
         priority=min((rule.priority for rule in rules), key=MOST_URGENT_FIRST.index),
         on_hold=min((rule.on_hold for rule in rules), key=MOST_CAREFUL_FIRST.index),
         send_to=tuple(destinations),
+        companions=tuple(dict.fromkeys(name for rule in rules for name in rule.companions)),
         inputs=asked[0][1].inputs,
         not_before=min(later, key=datetime.timestamp) if len(later) == len(starts) else None,
     )

@@ -28,6 +28,7 @@ Mode = Literal["live", "shadow"]
 OnHold = Literal["keep", "release", "drop"]
 Priority = Literal["stat", "high", "routine"]
 Preference = Literal["thinnest", "most-slices", "first"]
+Companion = Literal["difference", "uncertainty", "parametric-map", "quality-report", "key-objects", "banner"]
 
 
 CHOICES = ("Prefer", "SettleSeconds", "Inputs")
@@ -166,6 +167,8 @@ class Rule(RuleModel):
     on_hold: OnHold = "keep"
     priority: Priority = "routine"
     send_to: tuple[str, ...] = ()
+    companions: tuple[Companion, ...] = ()
+    """What is made beside the result; `uncertainty` and `parametric-map` need a pipeline that repeats."""
     enabled: bool = True
     stop: bool = False
     """Where this rule matches, the rules after it are not considered for that series."""

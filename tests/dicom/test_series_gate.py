@@ -10,7 +10,14 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from dicom_templates.conformance import DciodvfyReport, NotConforming, SeriesGate, dciodvfy, series_gate
+from dicom_templates.conformance import (
+    DciodvfyReport,
+    GateReport,
+    NotConforming,
+    SeriesGate,
+    dciodvfy,
+    series_gate,
+)
 from dicom_templates.to_series import WrittenInstance
 from tests.dicom.phantom_series import Phantom
 from tests.dicom.test_conformance_mutations import DEFECTS, Damage, kind_of, series_of
@@ -74,6 +81,13 @@ def test_a_defect_that_comes_late_in_a_series_is_still_caught(
     assert rule in {finding.rule for finding in report.findings}
     with pytest.raises(NotConforming):
         gate.require(damaged, series.sources[2])
+
+
+def test_the_text_of_a_failure_quotes_no_value() -> None:
+    error = "</PatientName(0010,0010)[1]> - Value invalid for this VR [PN] = <Phantom^Disc> - Too long"
+    said = str(NotConforming(GateReport((), (error,), ())))
+    assert "PatientName" in said
+    assert "Phantom" not in said
 
 
 def test_the_file_a_slice_was_read_from_is_there_for_the_validator() -> None:

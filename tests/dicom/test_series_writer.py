@@ -17,7 +17,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from dicom_templates.conformance import check_instance, dcentvfy, dciodvfy
 from dicom_templates.series_plan import is_own_result
 from dicom_templates.stored_values import ResultNotFinite
-from dicom_templates.template import TEMPLATE_NAMES, load_template
+from dicom_templates.template import TEMPLATE_NAMES, load_template, template_for
 from pipelines.errors import ConfigurationError, OrthogenError, Refused
 from tests.dicom.phantom_series import Phantom
 from tests.dicom.written_series import IDENTITY, TRANSLATION, written
@@ -221,6 +221,10 @@ def test_source_and_results_agree_on_patient_study_and_series(tmp_path: Path) ->
 def test_texts_that_would_need_another_character_set_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="publisher"):
         replace(IDENTITY, publisher="Möller")
+    with pytest.raises(ConfigurationError, match="pipeline_version"):
+        replace(IDENTITY, pipeline_version="1" * 49)
+    with pytest.raises(ConfigurationError, match="node_serial"):
+        replace(IDENTITY, node_serial=" ")
     with pytest.raises(ConfigurationError, match="created"):
         replace(IDENTITY, created=datetime(2026, 1, 1))
     with pytest.raises(ConfigurationError, match="model_sha256"):
@@ -240,6 +244,14 @@ def test_every_attribute_of_a_template_has_a_reason_and_a_section(name: str) -> 
     assert all(len(attribute.reason) > 4 for attribute in template.all_attributes())
     with pytest.raises(ConfigurationError):
         load_template("derived_us")
+
+
+def test_a_restoration_is_written_like_a_denoised_image_and_called_what_it_is() -> None:
+    assert template_for("restore", "CT") is template_for("denoise", "CT")
+    restored = written(Phantom(slices=1).instances(), identity=replace(IDENTITY, task="restore"))
+    assert restored.result(0).SeriesDescription.startswith("AI restore (")
+    with pytest.raises(ConfigurationError, match="no template"):
+        template_for("segment", "CT")
 
 
 def test_results_are_explicit_vr_little_endian_part_10_files() -> None:

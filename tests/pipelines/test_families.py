@@ -185,6 +185,14 @@ def test_an_ensemble_gives_the_mean_of_its_members(tmp_path: Path) -> None:
         np.testing.assert_allclose(result.spread, np.sqrt(2) * np.abs(source), atol=1e-5)
 
 
+def test_every_member_of_an_ensemble_draws_its_own_noise(tmp_path: Path) -> None:
+    member = file_json("model.onnx", tiny_denoiser(), Input="slices", Output="predicted")
+    entry = diffusion_entry(tmp_path, {"Method": "ddpm"}, Repeats={"Members": [member]})
+    for result in results(entry, signal(2, 6, 6), Execution()):
+        assert isinstance(result, UncertainResult)
+        assert result.spread.mean() > 0.1
+
+
 def vae_entry(folder: Path, **changes: Any) -> CatalogEntry:
     encoder, decoder = tiny_encoder(), tiny_decoder()
     folder.mkdir(parents=True, exist_ok=True)
@@ -306,3 +314,36 @@ def test_a_volume_is_interrupted_between_its_windows(tmp_path: Path) -> None:
 def test_a_model_with_other_inputs_than_its_family_needs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PipelineBroken, match="the manifest names"):
         open_pipeline(diffusion_entry(tmp_path, {"TimeInput": "moment"}), Execution())
+
+
+def typed_model(dtype: int, shape: list[str | int | None]) -> bytes:
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["slices"], ["denoised"])],
+        "typed",
+        [helper.make_tensor_value_info("slices", dtype, shape)],
+        [helper.make_tensor_value_info("denoised", dtype, shape)],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    serialised: bytes = helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    return serialised
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "words"),
+    [
+        (TensorProto.FLOAT16, ["b", 1, "r", "c"], r"is tensor\(float16\); export it as tensor\(float\)"),
+        (TensorProto.INT64, ["b", 1, "r", "c"], r"is tensor\(int64\)"),
+        (
+            TensorProto.FLOAT,
+            ["b", 3, "r", "c"],
+            "has 3 channels, the manifest makes 1",
+        ),
+        (TensorProto.FLOAT, ["b", 1, "s", "r", "c"], "has 5 axes, a pipeline of 2 Dimensions gives 4"),
+    ],
+)
+def test_a_model_whose_tensors_are_not_what_the_manifest_makes_is_refused_when_opened(
+    tmp_path: Path, dtype: int, shape: list[str | int | None], words: str
+) -> None:
+    entry = tiny_entry(tmp_path, typed_model(dtype, shape), Inputs=ONE_SLICE)
+    with pytest.raises(PipelineBroken, match=words):
+        open_pipeline(entry, Execution())

@@ -109,6 +109,14 @@ def test_a_single_value_that_is_no_number_holds_the_series(value: float) -> None
     assert "Slices 2 hold values that are not numbers." in verdict.reasons
 
 
+def test_numbers_beyond_all_measure_hold_the_series() -> None:
+    huge = SHARP[1].copy()
+    huge[0, :2] = 3e38
+    verdict = judged(NOISY, [SHARP[0], huge, SHARP[2]])
+    assert verdict.level == "HOLD"
+    assert "Slices 2 hold values that are not numbers." in verdict.reasons
+
+
 def test_a_blank_slice_is_held() -> None:
     verdict = judged(NOISY, [SHARP[0], SHARP[1], np.zeros_like(CLEAN)])
     assert verdict.level == "HOLD"

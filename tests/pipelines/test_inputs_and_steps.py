@@ -10,11 +10,15 @@ from onnx import helper
 from pipelines.catalog import CatalogEntry
 from pipelines.errors import Refused
 from pipelines.pipeline import Execution, open_pipeline
+from pipelines.prepare import Preparation
+from pipelines.steps import Normalise, Scale
+from pipelines.volume import SliceValues
 from tests.pipelines.test_families import ONE_SLICE, run, signal
 from tests.pipelines.tiny_models import (
     as_slices,
     axial_grid,
     centre_slice,
+    file_json,
     graph_model,
     slice_convolution,
     tiny_entry,
@@ -93,3 +97,37 @@ def test_results_of_spatial_steps_land_on_the_sources_grid(tmp_path: Path, step:
     result = run(entry, values, Execution())
     np.testing.assert_allclose(result[:, 2:-2, 2:-2], values[:, 2:-2, 2:-2], atol=0.02)
     np.testing.assert_allclose(result, values, atol=0.06)
+
+
+def test_padding_counts_neither_in_the_normalisation_nor_in_the_result() -> None:
+    values = np.full((2, 4, 4), 100.0, np.float32)
+    padding = np.zeros((2, 4, 4), np.bool_)
+    padding[:, 0], values[:, 0] = True, 32000.0
+    step = Normalise.model_validate({"Step": "normalise", "Percentile": 99})
+    fixed = Preparation((step,)).for_series([(values, padding), (values, padding)])
+    (scale,) = fixed.steps
+    assert isinstance(scale, Scale)
+    assert scale.divide == 100.0
+
+
+def test_padded_voxels_of_a_volume_are_hidden_from_the_network_and_kept(tmp_path: Path) -> None:
+    space = ["depth", "rows", "columns"]
+    model = graph_model(
+        [
+            helper.make_node("ReduceMax", ["slices"], ["most"]),
+            helper.make_node("Add", ["slices", "most"], ["y"]),
+        ],
+        inputs={"slices": ["batch", 1, *space]},
+        outputs={"y": ["batch", 1, *space]},
+    )
+    names = file_json("model.onnx", model, Input="slices", Output="y")
+    entry = tiny_entry(tmp_path, model, Inputs=ONE_SLICE, Dimensions=3, Model=names)
+    values = np.ones((2, 4, 4), np.float32)
+    values[1, 0, 0] = 9999
+    hidden = np.zeros((4, 4), np.bool_)
+    hidden[0, 0] = True
+    slices = [SliceValues(0, values[0]), SliceValues(1, values[1], hidden)]
+    first, second = open_pipeline(entry, Execution()).stream(slices, axial_grid(2, 4, 4), seed=0)
+    assert (first.values == 2).all()
+    assert second.values[0, 0] == 9999
+    assert (second.values[~hidden] == 2).all()

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,15 @@ def test_a_sound_pipeline_is_described_and_has_no_findings(tmp_path: Path) -> No
     assert inventory.self_test.repeatable
     assert not inventory.self_test.follows_seed
     assert inventory.self_test.seconds_per_slice > 0
+
+
+def test_the_record_is_plain_json(tmp_path: Path) -> None:
+    inventory = inspect_folder(write_folder(tmp_path, mean_of_slices(3)))
+    record = json.loads(json.dumps(inventory.record()))
+    assert record["manifest"]["Name"] == "tiny"
+    assert record["models"][0]["sha256"] == inventory.models[0].sha256
+    assert record["self_test"]["verdict"]["level"] == inventory.self_test.verdict.level
+    assert record["findings"] == list(inventory.findings)
 
 
 def test_missing_documents_are_found(tmp_path: Path) -> None:

@@ -99,6 +99,11 @@ def test_the_digest_follows_settings_and_not_words_or_spelt_out_defaults() -> No
         assert Manifest.model_validate(CT_DENOISE | changes).config_sha256() != digest
 
 
+def test_a_digest_stays_the_same_when_the_manifest_learns_new_settings() -> None:
+    """Result UIDs are derived from it; new fields must come with defaults that change nothing."""
+    assert Manifest.model_validate(CT_DENOISE).config_sha256() == CT_DENOISE_DIGEST
+
+
 def test_the_tests_own_manifest_is_valid() -> None:
     assert Manifest.model_validate(manifest_json(MODEL)).model.file == "model.onnx"
 
@@ -163,3 +168,6 @@ def test_a_latent_diffusion_pipeline_names_all_its_files() -> None:
         "decoder.onnx",
         "other.onnx",
     ]
+
+
+CT_DENOISE_DIGEST = "ef1fc48bd909a5ea44f16c85379e204dc39d7b74e48d95225d21920d6c1102ee"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from pipelines.binding import length, part, resident, run_bound
-from pipelines.errors import PassingTrouble
+from pipelines.errors import PassingTrouble, PipelineBroken
 from pipelines.execution import Execution
 from pipelines.providers import provider_settings
 from pipelines.session import RUN_ERRORS, OpenModel, open_model
@@ -36,6 +36,8 @@ class SmallMemory:
 
     def get_inputs(self) -> list[Any]:
         return []
+
+    get_outputs = get_inputs
 
     def run(self, outputs: list[str], inputs: dict[str, Values]) -> list[Values]:
         (values,) = inputs.values()
@@ -104,6 +106,14 @@ def test_a_model_exported_for_single_images_is_given_them_one_at_a_time(tmp_path
     np.testing.assert_array_equal(model.run("denoised", {"slices": values}), -values)
 
 
+def test_threads_do_not_spin_while_they_wait() -> None:
+    """On a busy machine spinning costs three times the time."""
+    options = open_model("tiny", tiny_denoiser(), Execution()).session.get_session_options()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    assert options.intra_op_num_threads == 1
+    assert not options.enable_mem_pattern
+
+
 def test_a_bound_run_gives_what_a_plain_run_gives() -> None:
     model = open_model("tiny", tiny_denoiser(), Execution())
     image, times = signal(3, 1, 5, 7), np.full(3, 400, np.float32)
@@ -143,3 +153,10 @@ def test_cuda_agrees_with_the_processor_to_a_thousandth() -> None:
     cuda = open_model("tiny", tiny_denoiser(), Execution(providers=("CUDAExecutionProvider",)))
     assert cuda.provider == "CUDAExecutionProvider"
     np.testing.assert_allclose(cuda.run("predicted", inputs), on_cpu, atol=1e-3 * np.abs(on_cpu).max())
+
+
+def test_tensors_of_another_shape_than_the_model_takes_are_no_passing_trouble() -> None:
+    model = open_model("tiny", tiny_denoiser(), Execution())
+    image, times = signal(3, 2, 5, 7), np.full(3, 400, np.float32)
+    with pytest.raises(PipelineBroken, match="does not take its inputs"):
+        model.run("predicted", {"slices": image, "noisy": image, "time": times})

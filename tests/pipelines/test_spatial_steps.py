@@ -51,8 +51,8 @@ def test_resampling_does_not_move_the_image(side: int, new: int) -> None:
 
 
 def test_going_coarser_averages_instead_of_skipping() -> None:
-    checks = np.indices((64, 64)).sum(axis=0).astype(np.float32) % 2
-    np.testing.assert_allclose(resample(checks, (16, 16))[1:-1, 1:-1], 0.5, atol=0.01)
+    stripes = np.isin(np.arange(64) % 4, (0, 3)).astype(np.float32)
+    np.testing.assert_allclose(resample(stripes, (16,))[1:-1], 0.5, atol=0.01)
 
 
 def test_the_spacing_reached_divides_the_field_of_view() -> None:

@@ -17,13 +17,16 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from . import inserts
+from .measures import TISSUES
 from .noise_bank import STEP_HU
 from .projection import FloatArray
 from .slices import CLIP_HU, Slice, load_slices
 
-KEPT = 0.40  # at most this share of the noise amplitude stays
-PATCH = 128
-AIR_WEIGHT = 0.3  # of pixels in air, whose noise the scanner and the engine clip at -1024 HU
+KEPT = 1.0  # at most this share of the noise amplitude stays
+PATCH = 160
+AIR_WEIGHT = 0.5  # of pixels in air, whose noise the scanner and the engine clip at -1024 HU
+INSERTS = 0.2  # share of patches with ellipses drawn in
 SHARES = {"LIDC-IDRI-0001": 0.22, "ACRIN-FLT-Breast_001": 0.10}  # of the patches; the rest is TCGA
 
 
@@ -65,8 +68,8 @@ class PatchSource:
                 break
         return int(y), int(x)
 
-    def patch(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """One augmented example: (3, PATCH, PATCH) input, (PATCH, PATCH) target and weight."""
+    def patch(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """One augmented example: (3, PATCH, PATCH) input, (PATCH, PATCH) target, weight and tissue."""
         share = self.rng.random()
         chosen = self.groups[-1][1]
         for weight, members in self.groups:
@@ -83,13 +86,15 @@ class PatchSource:
         reference = np.stack(images).astype(np.float32)
         strength = float(self.rng.choice([1.0, self.rng.uniform(0.6, 1.5)]))  # a little less or more dose
         noise = np.stack([self.noise[r][cut] for r in near]).astype(np.float32) * (STEP_HU * strength)
-        # The scanner pads outside its field of view: no noise there.
-        noise *= ndimage.maximum_filter(reference > CLIP_HU[0], (1, 5, 5))
+        if reference.min() <= CLIP_HU[0]:  # the scanner pads outside its field of view: no noise there
+            noise *= ndimage.maximum_filter(reference > CLIP_HU[0], (1, 5, 5))
+        if self.rng.random() < INSERTS:
+            reference = reference + inserts.drawn(PATCH, item.kernel, item.spacing_mm, self.rng)
         return self._finish(reference, noise, item, row, strength)
 
     def _finish(
         self, reference: FloatArray, noise: FloatArray, item: Slice, row: int, strength: float
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         added, own = float(self.rows["added_hu"][row]) * strength, item.noise_hu
         dose = own**2 / (own**2 + added**2)
         k = min(max(1.0, (1.0 - self.kept) / (1.0 - dose)), 3.5) if self.rows["matched"][row] else 1.0
@@ -104,15 +109,27 @@ class PatchSource:
         target = full[1] + (1.0 - k) * noise[1] * scale + raised
         attainable = (k * own * added * scale) ** 2 / (own**2 + added**2) + 3.0**2
         turns, mirrored = int(self.rng.integers(4)), bool(self.rng.integers(2))
-        both = np.rot90(np.concatenate([noisy, target[None]]), turns, axes=(1, 2))
+        both = np.concatenate([noisy / 1000.0, target[None] / 1000.0, tissue_classes(reference[1])[None]])
+        both = np.rot90(both, turns, axes=(1, 2))
         both = both[:, :, ::-1] if mirrored else both
         if self.rng.integers(2):
-            both = both[[2, 1, 0, 3]]
-        both = np.ascontiguousarray(both, dtype=np.float32) / np.float32(1000.0)
+            both = both[[2, 1, 0, 3, 4]]
+        both = np.ascontiguousarray(both, dtype=np.float32)
         weight = np.where(ndimage.uniform_filter(both[3], 9) < -0.95, AIR_WEIGHT, 1.0) * (1.0e6 / attainable)
-        return both[:3], both[3], weight.astype(np.float32)
+        return both[:3], both[3], weight.astype(np.float32), both[4]
 
-    def batch(self, size: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """`size` examples stacked: (n, 3, P, P), (n, 1, P, P), (n, 1, P, P)."""
-        inputs, targets, weights = zip(*(self.patch() for _ in range(size)), strict=True)
-        return np.stack(inputs), np.stack(targets)[:, None], np.stack(weights)[:, None]
+    def batch(self, size: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """`size` examples stacked: (n, 3, P, P), then (n, 1, P, P) three times."""
+        inputs, *others = zip(*(self.patch() for _ in range(size)), strict=True)
+        targets, weights, tissues = (np.stack(o)[:, None] for o in others)
+        return np.stack(inputs), targets, weights, tissues
+
+
+def tissue_classes(hu: FloatArray) -> FloatArray:
+    """Per pixel 0 (none), 1 (air) or 2.. (`TISSUES` in order), clear of edges; no body mask as in `measures`."""
+    smooth = ndimage.gaussian_filter(hu, 2.0)
+    classes = np.where((smooth < -960) & (hu > CLIP_HU[0]), 1, 0).astype(np.uint8)
+    for number, (low, high) in enumerate(TISSUES.values(), start=2):
+        classes[(smooth > low) & (smooth < high)] = number
+    alike = ndimage.maximum_filter(classes, 3) == ndimage.minimum_filter(classes, 3)
+    return (classes * alike).astype(np.float32)

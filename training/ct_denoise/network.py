@@ -29,6 +29,21 @@ class Residual(nn.Module):
         return features + self.second(functional.relu(self.first(functional.relu(features))))
 
 
+class Surround(nn.Module):
+    """Wide context at little cost: 7x7 filters per channel, then two 1x1 convolutions, around an identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gather = nn.Conv2d(width, width, 7, padding=3, groups=width)
+        self.widen = nn.Conv2d(width, 2 * width, 1)
+        self.narrow = nn.Conv2d(2 * width, width, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Same shape in and out."""
+        gathered = self.widen(self.gather(functional.relu(features)))
+        return features + self.narrow(functional.relu(gathered))
+
+
 class Rise(nn.Module):
     """From a coarser level to the next finer one: 1x1 convolution, then pixel shuffle by 2."""
 
@@ -53,6 +68,7 @@ class CtDenoiser(nn.Module):
         self.quarter_in = Residual(quarter)
         self.down_eighth = nn.Conv2d(quarter, eighth, 3, stride=2, padding=1)
         self.eighth = Residual(eighth)
+        self.context = nn.Sequential(Surround(eighth), Surround(eighth))
         self.up_quarter = Rise(eighth, quarter)
         self.quarter_out = Residual(quarter)
         self.up_half = Rise(quarter, half)
@@ -68,6 +84,8 @@ class CtDenoiser(nn.Module):
                 nn.init.zeros_(module.bias)
             if isinstance(module, Residual):
                 module.second.weight.data.mul_(0.3)
+            if isinstance(module, Surround):
+                nn.init.zeros_(module.narrow.weight)
         entrance = self.enter.weight.data
         entrance[4:] -= entrance[4:].mean(dim=(1, 2, 3), keepdim=True)
         entrance[4:] *= 10.0  # noise of 100 HU becomes an activation of order one
@@ -79,7 +97,7 @@ class CtDenoiser(nn.Module):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.training and self.half_precision):
             half = self.half_in(functional.relu(first))
             quarter = self.quarter_in(self.down_quarter(functional.relu(half)))
-            eighth = self.eighth(self.down_eighth(functional.relu(quarter)))
+            eighth = self.context(self.eighth(self.down_eighth(functional.relu(quarter))))
             quarter = self.quarter_out(quarter + self.up_quarter(eighth))
             half = self.half_out(half + self.up_half(quarter))
         return self.leave(functional.relu(half.float()))

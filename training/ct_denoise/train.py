@@ -22,23 +22,42 @@ from torch.nn import functional
 
 from . import noise_bank
 from .examples import KEPT, PatchSource
+from .measures import TISSUES
 from .network import CtDenoiser
+from .optimiser import Optimiser
 from .projection import ParallelBeam
 from .slices import CLIP_HU, Slice, split_patients
 
 Validation = list[tuple[Tensor, Tensor, float]]
 AVERAGING = 0.998  # exponential moving average of the weights, per iteration
 POOL = 16  # pixels; the mean over squares of this size must not drift
+TISSUE = 12.0  # weight of the squared error of the mean over each tissue of a patch
+LEAST_PIXELS = 100  # of a tissue, for its mean to count
+WARM_UP = 100  # iterations
+SETTLING = 0.94  # share of the run after which the trunk runs in float32
 
 
-def weighted_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Root mean square error per patch in units of the attainable error, with local means counted again.
+def tissue_error(difference: Tensor, tissue: Tensor) -> Tensor:
+    """Squared error of the mean over each tissue class, summed over classes: one value per patch."""
+    total = torch.zeros(len(difference))
+    for number in range(1, 2 + len(TISSUES)):
+        inside = (tissue == number).float()
+        count = inside.sum((1, 2, 3))
+        mean = (difference * inside).sum((1, 2, 3)) / count.clamp(min=1.0)
+        total = total + mean.square() * (count >= LEAST_PIXELS)
+    return total
 
-    The term on local means keeps HU unshifted; the root keeps a few edgy patches from ruling the batch.
+
+def weighted_loss(output: Tensor, target: Tensor, weight: Tensor, tissue: Tensor) -> Tensor:
+    """Root mean square error per patch in units of the attainable error, with means counted again.
+
+    The terms on the means of squares and of tissues keep HU unshifted; the root keeps a few edgy patches from
+    ruling the batch.
     """
     difference = output - target
     local = functional.avg_pool2d(difference * weight.sqrt(), POOL)
     squared = (weight * difference.square()).mean((1, 2, 3)) + POOL * local.square().mean((1, 2, 3))
+    squared = squared + TISSUE * weight.amax((1, 2, 3)) * tissue_error(difference, tissue)
     return (squared + 1e-4).sqrt().mean()
 
 
@@ -68,24 +87,23 @@ def validate(network: CtDenoiser, cases: Validation) -> float:
     return float(np.mean(ratios))
 
 
-def prefetch(source: PatchSource, batch: int, depth: int = 6) -> queue.Queue[tuple[Tensor, Tensor, Tensor]]:
+def prefetch(source: PatchSource, batch: int, depth: int = 6) -> queue.Queue[tuple[Tensor, ...]]:
     """Batches drawn in a thread of their own, in a fixed order."""
-    ready: queue.Queue[tuple[Tensor, Tensor, Tensor]] = queue.Queue(depth)
+    ready: queue.Queue[tuple[Tensor, ...]] = queue.Queue(depth)
 
     def fill() -> None:
         while True:
-            inputs, targets, weights = (torch.from_numpy(a) for a in source.batch(batch))
-            ready.put((inputs.contiguous(memory_format=torch.channels_last), targets, weights))
+            inputs, *others = (torch.from_numpy(a) for a in source.batch(batch))
+            ready.put((inputs.contiguous(memory_format=torch.channels_last), *others))
 
     threading.Thread(target=fill, daemon=True).start()
     return ready
 
 
-def learning_rate(iteration: int, total: int, peak: float) -> float:
-    """Linear warm-up, then half a cosine down to 1 % of the peak."""
-    if iteration < 200:
-        return peak * (iteration + 1) / 200
-    return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * iteration / total)))
+def learning_rate(iteration: int, progress: float, peak: float) -> float:
+    """Linear warm-up, then half a cosine down to 1 % of the peak; `progress` runs from 0 to 1."""
+    cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+    return peak * cosine * min(1.0, (iteration + 1) / WARM_UP)
 
 
 def average_into(averaged: CtDenoiser, network: CtDenoiser, keep: float) -> None:
@@ -102,40 +120,47 @@ def save(averaged: CtDenoiser, curves: list[dict[str, float]], work: Path) -> No
     (work / "curves.json").write_text(json.dumps(curves))
 
 
+def started(checkpoint: Path | None) -> CtDenoiser:
+    """A new network, or one that goes on from a checkpoint (which may lack the wide context)."""
+    network = CtDenoiser()
+    if checkpoint:
+        missing = network.load_state_dict(torch.load(checkpoint, weights_only=True), strict=False)
+        if missing.unexpected_keys or not all(k.startswith("context.") for k in missing.missing_keys):
+            raise SystemExit(f"{checkpoint} is not of this network: {missing}")
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
 def train(options: argparse.Namespace) -> None:
-    """The whole run."""
+    """The whole run; its length is given in minutes, and the schedule follows the clock."""
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     bank = options.work / "bank"
     if not (bank / "rows.npy").exists():
         noise_bank.build(options.data, bank, options.seed)
     source = PatchSource(options.data, bank, options.seed, options.kept)
-    cases = validation_set(source.slices, options.seed)
-    network = CtDenoiser().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if options.start:
-        network.load_state_dict(torch.load(options.start, weights_only=True))
+    cases, network = validation_set(source.slices, options.seed), started(options.start)
     averaged, curves, running = copy.deepcopy(network), [], 0.0
-    optimiser = torch.optim.Adam(network.parameters(), betas=(0.9, 0.99))
-    ready, began = prefetch(source, options.batch), time.monotonic()
-    for iteration in range(options.iterations):
+    optimiser = Optimiser(network, (network.enter, network.leave))
+    ready, began, iteration, progress = prefetch(source, options.batch), time.monotonic(), 0, 0.0
+    while progress < 1.0:
         network.train()
-        network.half_precision = iteration < 0.95 * options.iterations  # settle in float32
-        optimiser.param_groups[0]["lr"] = learning_rate(iteration, options.iterations, options.rate)
-        inputs, targets, weights = ready.get()
-        loss = weighted_loss(network(inputs), targets, weights)
-        optimiser.zero_grad(set_to_none=True)
+        network.half_precision = progress < SETTLING
+        inputs, targets, weights, tissues = ready.get()
+        loss = weighted_loss(network(inputs), targets, weights, tissues)
+        network.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        average_into(averaged, network, min(AVERAGING, (1 + iteration) / (10 + iteration)))
-        running = loss.item() if iteration == 0 else 0.99 * running + 0.01 * loss.item()
-        if (iteration + 1) % options.every == 0 or iteration + 1 == options.iterations:
-            ratio, minutes = validate(averaged, cases), (time.monotonic() - began) / 60
-            curves.append({"iteration": iteration + 1, "loss": running, "ratio": ratio, "minutes": minutes})
+        optimiser.step(learning_rate(iteration, progress, options.rate))
+        iteration += 1
+        minutes = (time.monotonic() - began) / 60
+        progress = minutes / options.minutes
+        average_into(averaged, network, min(AVERAGING, iteration / (10 + iteration)))
+        running = loss.item() if iteration == 1 else 0.99 * running + 0.01 * loss.item()
+        if iteration % options.every == 0 or progress >= 1.0:
+            ratio = validate(averaged, cases)
+            curves.append({"iteration": iteration, "loss": running, "ratio": ratio, "minutes": minutes})
             save(averaged, curves, options.work)
-            print(
-                f"{iteration + 1}: loss {running:.4f}, RMSE/bound {ratio:.4f}, {minutes:.1f} min", flush=True
-            )
+            print(f"{iteration}: loss {running:.4f}, RMSE/bound {ratio:.4f}, {minutes:.1f} min", flush=True)
 
 
 def main() -> None:
@@ -145,9 +170,9 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, required=True, help="folder for the noise bank, checkpoint and curves"
     )
-    parser.add_argument("--iterations", type=int, default=10000)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--batch", type=int, default=10)
+    parser.add_argument("--rate", type=float, default=0.02, help="Muon's; Adam's is 1/20 of it")
     parser.add_argument("--every", type=int, default=500)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
