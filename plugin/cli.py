@@ -9,6 +9,11 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the commands import what they need, so that a broken installation can still say so
+    from pipelines.catalog import Catalog
+    from plugin.settings import Settings
 
 DONE, FAILED, USAGE, HELD_OR_REFUSED = 0, 1, 2, 3
 
@@ -57,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--pipeline", required=True, metavar="NAME")
     run.add_argument("--input", type=Path, required=True, metavar="DIR")
     run.add_argument("--output", type=Path, required=True, metavar="DIR")
-    run.add_argument("--seed", type=int, default=0, metavar="N")
+    run.add_argument("--seed", type=int, metavar="N", help="by default the pipeline's own")
     run.add_argument("--companions", default="", metavar="NAME,...", help="difference, quality-report, ...")
     run.add_argument("--key", type=Path, metavar="FILE", help="sign the provenance with this key")
     run.add_argument("--config", type=Path, metavar="FILE", help="take settings from this configuration")
@@ -69,6 +74,11 @@ def parser() -> argparse.ArgumentParser:
         "--config", type=Path, metavar="FILE", help="take settings from this configuration"
     )
     pipelines.set_defaults(run=run_pipelines)
+    actions = pipelines.add_subparsers(metavar="add")
+    add = actions.add_parser("add", help="check a pipeline folder, try it, and register it")
+    add.add_argument("folder", type=Path, metavar="FOLDER")
+    add.add_argument("--to", type=Path, metavar="DIR", help="by default the first of PipelineFolders")
+    add.set_defaults(run=run_add)
 
     verify = commands.add_parser("verify", help="are results what their signed provenance says?")
     verify.add_argument("folder", type=Path, metavar="DIR")
@@ -164,7 +174,8 @@ def run_run(parsed: argparse.Namespace) -> int:
         raise ConfigurationError(
             f"there is no companion {min(unknown)!r}", remedy="one of " + ", ".join(get_args(Companion))
         )
-    wanted = FolderRun(parsed.input, parsed.output, parsed.seed, companions)
+    seed = pipeline.entry.manifest.seed if parsed.seed is None else parsed.seed
+    wanted = FolderRun(parsed.input, parsed.output, seed, companions)
     wanted = replace(wanted, key=parsed.key) if parsed.key else wanted
     report = run_folder(wanted, pipeline, settings, say)
     if report.verdict == "HOLD":
@@ -182,13 +193,25 @@ def run_pipelines(parsed: argparse.Namespace) -> int:
     return DONE
 
 
+def run_add(parsed: argparse.Namespace) -> int:
+    from plugin.add_pipeline import add_pipeline
+    from plugin.settings import pipeline_folders
+
+    settings, _ = settings_and_catalog(parsed.config)
+    target = parsed.to or pipeline_folders(settings)[0]
+    found = add_pipeline(parsed.folder, target, settings.execution, tell)
+    for finding in found.findings:
+        say(finding)
+    return HELD_OR_REFUSED if found.findings else DONE
+
+
 def run_demo(parsed: argparse.Namespace) -> int:
     from plugin.demo.show import show
 
     return show(parsed.output, tell)
 
 
-def settings_and_catalog(configuration: Path | None):  # type: ignore[no-untyped-def]
+def settings_and_catalog(configuration: Path | None) -> tuple[Settings, Catalog]:
     """The settings of a configuration (or their defaults), and the pipelines they name."""
     from pipelines.catalog import Catalog
     from plugin.settings import SECTION, Settings, pipeline_folders, read_configuration, read_settings

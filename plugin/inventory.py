@@ -47,7 +47,9 @@ def table(found: Sequence[dict[str, Any]]) -> str:
 def _block(entry: dict[str, Any]) -> str:
     kind = "generative" if entry["generative"] else "not generative"
     envelope = "; ".join(
-        ", ".join(f"{key} {value}" for key, value in accepted.items() if key != "Name")
+        ", ".join(
+            f"{key} {value}" for key, value in accepted.items() if key != "Name" and value not in ({}, ())
+        )
         for accepted in entry["envelope"]
     )
     lines = [
@@ -62,6 +64,16 @@ def _block(entry: dict[str, Any]) -> str:
 def _words(evaluation: Any) -> str:
     if evaluation is None:
         return "nothing"
-    if isinstance(evaluation, dict):
-        return ", ".join(f"{key} {value}" for key, value in evaluation.items())
-    return str(evaluation)
+    if not isinstance(evaluation, dict):
+        return str(evaluation)
+    return "; ".join(f"{name}: {_means(figures)}" for name, figures in evaluation.items())
+
+
+def _means(figures: Any) -> str:
+    """Of nested figures the means at the top; the rest is in the evaluation itself."""
+    if not isinstance(figures, dict):
+        return str(figures)
+    means = {
+        name: each["Mean"] for name, each in figures.items() if isinstance(each, dict) and "Mean" in each
+    }
+    return ", ".join(f"{name} {mean:g}" for name, mean in means.items())

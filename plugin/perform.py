@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pipelines.catalog import Catalog
 from pipelines.errors import JobInterrupted, OrthogenError, PassingTrouble, Refused
 from pipelines.warm import WarmPipelines
+from plugin.delivery.dispatch import Dispatch, after_results
 from plugin.folders import Folders
 from plugin.identity import Request, run_identity
+from plugin.interrupting import interrupted_when_lost
 from plugin.ledger import Job, Ledger
 from plugin.orthanc_ends import OrthancEnds, set_aside, withdraw
 from plugin.orthanc_rest import OrthancRest
@@ -32,6 +34,7 @@ class Performer:
     orthanc: OrthancRest
     ledger: Ledger
     queue: Queue
+    dispatch: Dispatch
     catalog: Catalog
     settings: Settings
     folders: Folders
@@ -73,29 +76,34 @@ class Performer:
 
     def _run(self, job: Job) -> Outcome:
         pipeline = self.pipelines.get(self.catalog[job.pipeline])
-        request = Request(job_id=job.id, rule=job.rule, created_s=job.created)
+        request = Request(job.id, job.rule, job.created, seed=pipeline.entry.manifest.seed)
         identity = run_identity(pipeline, request, self.settings)
         ends = OrthancEnds(self.orthanc, self.ledger, job, self.folders)
-        return run_job(ends.inputs(), pipeline, identity, ends.ends(), job.companions)
+        with interrupted_when_lost(pipeline, self.ledger, job):
+            return run_job(ends.inputs(), pipeline, identity, ends.ends(), job.companions)
 
     def _finish(self, job: Job, outcome: Outcome) -> str:
         verdict = outcome.verdict
-        state = "done"
+        state = after_results(job)
         if verdict.level == "HOLD" and job.on_hold != "release" and job.mode == "live":
             state = "held" if job.on_hold == "keep" else "failed"
             self._take_out(job, outcome.result_series_uids)
-        ended = self.ledger.update(
-            job.id,
-            expect=("running",),
-            attempt=job.attempts,
-            state=state,
-            stage=state,
-            progress=1.0,
-            verdict=verdict.level,
-            reasons=[*verdict.reasons, *outcome.warnings],
-            figures={**verdict.figures, "clipped_voxels": float(outcome.clipped_voxels)},
-            finished=time.time(),
-        )
+        with self.ledger.transaction() as connection:
+            ended = self.ledger.update_in(
+                connection,
+                job.id,
+                expect=("running",),
+                attempt=job.attempts,
+                state=state,
+                stage=state,
+                progress=1.0,
+                verdict=verdict.level,
+                reasons=[*verdict.reasons, *outcome.warnings],
+                figures={**verdict.figures, "clipped_voxels": float(outcome.clipped_voxels)},
+                finished=None if state == "delivering" else time.time(),
+            )
+            if ended and state == "delivering":
+                self.dispatch.begin(connection, job)
         return state if ended else self._interrupted(job)
 
     def _take_out(self, job: Job, result_series_uids: Sequence[str]) -> None:

@@ -97,7 +97,14 @@ def plan_input(headers: Headers, manifest: Manifest, name: str, ends: Ends) -> t
     first = read_header(ends.fetch(headers[0][0]))
     accept_source(first, modality=wanted.modality, quantity=wanted.quantity)
     plan = plan_series(headers, first=first)
-    accept(manifest, modality=str(first.Modality), grid=plan.grid, quantity=wanted.quantity, input_name=name)
+    accept(
+        manifest,
+        modality=str(first.Modality),
+        grid=plan.grid,
+        quantity=wanted.quantity,
+        input_name=name,
+        attributes={keyword: first.get(keyword) for keyword in ("BodyPartExamined", *wanted.attributes)},
+    )
     return first, plan
 
 
