@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
 
 from dicom_templates.conformance import NotConforming
@@ -97,6 +98,7 @@ def series_in(folder: Path, say: Callable[[str], None]) -> dict[str, list[Keyed]
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         try:
             header = read_header(path.read_bytes())
+            require_uids(header)
             keyed = (str(path), SliceHeader.of(header))
         except (Refused, InvalidDicomError) as reason:
             say(f"{path.name} passed over: {reason}")
@@ -107,6 +109,13 @@ def series_in(folder: Path, say: Callable[[str], None]) -> dict[str, list[Keyed]
         else:
             instances[keyed[1].sop_instance_uid] = keyed
     return {uid: list(instances.values()) for uid, instances in found.items()}
+
+
+def require_uids(header: Dataset) -> None:
+    """Raises Refused: without them no result can say what it was made from, or belong to a study."""
+    for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
+        if not header.get(keyword):
+            raise Refused("missing-uid", f"{keyword} is missing or empty", remedy="export the file again")
 
 
 def _run_series(
