@@ -12,10 +12,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PYTEST_ARGS ?=
 DEBIAN_PACKAGES := orthanc orthanc-python orthanc-dicomweb dcmtk python3-venv
+TEST_PACKAGES := chromium chromium-driver
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEBIAN := build/setup/debian
+BROWSER := build/setup/browser
 VENV := .venv/setup/venv
 LIBRARIES := .venv/setup/libraries
 STUBS := .venv/setup/stubs
@@ -29,7 +31,7 @@ demo: setup
 run: setup
 	@exec $(BIN)/orthogen up --config orthanc.json --storage var
 
-test: setup
+test: setup $(BROWSER)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: setup
@@ -50,6 +52,11 @@ setup: $(DEBIAN) $(STUBS) $(ORTHOGEN)
 
 $(DEBIAN): .ci/debian-packages
 	@.ci/debian-packages $(DEBIAN_PACKAGES)
+	mkdir -p $(@D)
+	touch $@
+
+$(BROWSER): .ci/debian-packages
+	@.ci/debian-packages $(TEST_PACKAGES)
 	mkdir -p $(@D)
 	touch $@
 

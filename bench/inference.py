@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from subprocess import run as run_process
 
@@ -138,6 +139,7 @@ def model_of(entry: CatalogEntry) -> OpenModel:
     return open_model(entry.manifest.name, entry.read_model(), EXECUTION)
 
 
+@cache
 def noise(shape: tuple[int, ...]) -> NDArray[np.float32]:
     return np.random.default_rng(0).normal(0, 100, shape).astype(np.float32)
 

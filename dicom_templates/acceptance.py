@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, CTImageStorage, MRImageStorage
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    EnhancedMRImageStorage,
+    MRImageStorage,
+)
 
 from dicom_templates.header_values import numbers_of, text_of, texts_of, value_of
 from dicom_templates.identity import PRODUCT_NAME
@@ -13,8 +19,8 @@ from dicom_templates.uids import INSTANCE_CREATOR_UID, device_uid
 from pipelines.errors import Refused
 
 SOP_CLASSES = {
-    "CT": (CTImageStorage,),
-    "MR": (MRImageStorage,),
+    "CT": (CTImageStorage, EnhancedCTImageStorage),
+    "MR": (MRImageStorage, EnhancedMRImageStorage),
 }
 
 _MULTI_ENERGY_TERMS = frozenset(

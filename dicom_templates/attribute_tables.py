@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydicom.datadict import dictionary_description
 
-from dicom_templates.conformance import COMPANION_RULES, RULES
+from dicom_templates.conformance import COMPANION_RULES, ENHANCED_RULES, RULES
 from dicom_templates.template import TEMPLATE_NAMES, Attribute, Module, load_part, load_template
 
 BEGIN = "<!-- attribute tables: begin -->"
@@ -31,7 +31,7 @@ def tables() -> str:
 
 def rule_ids() -> list[str]:
     """The ids of all rules of the checker, in its order."""
-    return [rule.id for rule in (*RULES, *COMPANION_RULES)]
+    return [rule.id for rule in (*RULES, *ENHANCED_RULES, *COMPANION_RULES)]
 
 
 def page_with_tables(page: str) -> str:
@@ -72,7 +72,7 @@ def _action(attribute: Attribute) -> str:
     fallback = "empty" if attribute.otherwise == "empty" else f"`{attribute.otherwise.literal}`"
     condition = ""
     if attribute.unless_present:
-        condition = f" unless the source has {attribute.unless_present}"
+        condition = f" unless the source has {' or '.join(attribute.unless_present)}"
     if attribute.otherwise_where:
         terms = " or ".join(attribute.otherwise_where.has)
         condition = f" where {attribute.otherwise_where.keyword} is {terms}"

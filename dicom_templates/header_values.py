@@ -29,15 +29,7 @@ def value_of(header: Dataset, keyword: str) -> Any:
     """The decoded value; None when absent or empty. Raises Refused (`unreadable-element`)."""
     try:
         value = header.get(keyword)
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        NotImplementedError,
-        OverflowError,
-        EOFError,
-        struct.error,
-    ) as problem:
+    except UNDECODABLE as problem:
         raise _unreadable(keyword) from problem
     return None if value is None or value == "" or value == b"" else value
 

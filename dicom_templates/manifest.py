@@ -42,6 +42,9 @@ class ProvenInstance:
     source_sop_instance_uid: str
     source_samples_sha256: str
     source_transfer_syntax_uid: str
+    source_frame_number: int | None = None
+    """Of a multi-frame source, from 1."""
+    result_frame_number: int | None = None
 
 
 @dataclass(frozen=True)

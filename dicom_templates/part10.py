@@ -161,17 +161,28 @@ def _text(raw: RawElement | None) -> str:
 
 def _by_pydicom(data: bytes) -> Part10:
     try:
-        return _read_by_pydicom(data)
+        return _taken_apart(whole_dataset(data))
     except _UNREADABLE as problem:
-        raise Refused(
-            "not-dicom",
-            f"the instance cannot be read as DICOM ({type(problem).__name__})",
-            remedy="have the sender transfer it again",
-        ) from problem
+        raise _unreadable(problem) from problem
 
 
-def _read_by_pydicom(data: bytes) -> Part10:
-    dataset = dcmread(BytesIO(data))
+def whole_dataset(data: bytes) -> Dataset:
+    """The instance as pydicom reads it, samples included. Raises Refused (`not-dicom`)."""
+    try:
+        return dcmread(BytesIO(data))
+    except _UNREADABLE as problem:
+        raise _unreadable(problem) from problem
+
+
+def _unreadable(problem: Exception) -> Refused:
+    return Refused(
+        "not-dicom",
+        f"the instance cannot be read as DICOM ({type(problem).__name__})",
+        remedy="have the sender transfer it again",
+    )
+
+
+def _taken_apart(dataset: Dataset) -> Part10:
     # By keys, never by iterating the dataset: that would decode every value.
     elements: dict[int, RawElement] = {tag: dataset.get_item(tag) for tag in sorted(dataset.keys())}
     pixel_element = elements.get(BaseTag(_PIXEL_DATA))

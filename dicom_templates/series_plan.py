@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 
 from dicom_templates.acceptance import accept_source, is_own_result
 from dicom_templates.header_values import texts_of
+from dicom_templates.references import Reference
 from dicom_templates.slice_check import SeriesConstants, check_slice_against
 from dicom_templates.source import SourceSlice
 from pipelines.errors import Refused
@@ -27,6 +28,7 @@ __all__ = [
     "accept_source",
     "check_slice",
     "is_own_result",
+    "plan_references",
     "plan_series",
 ]
 
@@ -45,6 +47,8 @@ class SliceHeader:
     position_lps_mm: Vector | None
     orientation_lps: tuple[float, ...] | None
     instance_number: int | None = None
+    frame_number: int | None = None
+    """Of a multi-frame instance, from 1; every frame has a header of its own."""
 
     @classmethod
     def of(cls, header: Dataset) -> SliceHeader:
@@ -73,6 +77,7 @@ class PlannedSlice:
     key: str
     position_lps_mm: Vector
     instance_number: int | None
+    frame_number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ def plan_series(headers: Sequence[tuple[str, SliceHeader]], first: Dataset) -> S
         (_planned(key, header) for key, header in headers),
         key=lambda planned: (float(np.dot(planned.position_lps_mm, normal)), planned.sop_instance_uid),
     )
-    if len({planned.sop_instance_uid for planned in slices}) < len(slices):
+    if len({(planned.sop_instance_uid, planned.frame_number) for planned in slices}) < len(slices):
         raise Refused("duplicate-instance", "two instances of the series share a SOP Instance UID")
     _check_spacing(np.array([planned.position_lps_mm for planned in slices]), normal)
     return SeriesPlan(_grid(constants, orientation, slices), tuple(slices), constants)
@@ -115,12 +120,23 @@ def check_slice(plan: SeriesPlan, index: int, source: SourceSlice) -> None:
     check_slice_against(plan.constants, planned.sop_instance_uid, planned.position_lps_mm, source)
 
 
+def plan_references(plan: SeriesPlan) -> tuple[Reference, ...]:
+    """What refers to each slice, in their order."""
+    alike = dict(plan.constants.alike)
+    return tuple(
+        Reference(alike["SOPClassUID"], each.sop_instance_uid, alike["SeriesInstanceUID"], each.frame_number)
+        for each in plan.slices
+    )
+
+
 def _planned(key: str, header: SliceHeader) -> PlannedSlice:
     if not header.sop_instance_uid:
         raise Refused("missing-uid", "an instance has no SOP Instance UID")
     if header.position_lps_mm is None:
         raise Refused("missing-geometry", "an instance has no Image Position (Patient)")
-    return PlannedSlice(header.sop_instance_uid, key, header.position_lps_mm, header.instance_number)
+    return PlannedSlice(
+        header.sop_instance_uid, key, header.position_lps_mm, header.instance_number, header.frame_number
+    )
 
 
 def _common_orientation(headers: Sequence[SliceHeader]) -> tuple[float, ...]:

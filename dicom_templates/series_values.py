@@ -13,7 +13,8 @@ from types import MappingProxyType
 
 from pydicom.dataset import Dataset
 
-from dicom_templates.header_values import numbers_of, text_of
+from dicom_templates.functional_groups import derived_type
+from dicom_templates.header_values import numbers_of, text_of, texts_of
 from dicom_templates.identity import PRODUCT_NAME, PRODUCT_PUBLISHER, RunIdentity
 from dicom_templates.provenance import (
     CodingScheme,
@@ -98,6 +99,10 @@ def translated_image_type(context: SeriesContext) -> str:
     return f"DERIVED\\SECONDARY\\OTHER\\{contrast[:6]}_SYNTHETIC"
 
 
+def enhanced_image_type(context: SeriesContext) -> str:
+    return "\\".join(derived_type(texts_of(context.first, "ImageType")))
+
+
 def _software_versions(context: SeriesContext) -> str:
     identity = context.identity
     return "\\".join((identity.node_version, identity.runtime, identity.execution_provider))
@@ -118,6 +123,7 @@ SERIES_VALUES: Mapping[str, Callable[[SeriesContext], SeriesValue]] = MappingPro
         "instance_creator_uid": lambda c: INSTANCE_CREATOR_UID,
         "synthetic_data": lambda c: "YES" if c.synthetic else "NO",
         "content_qualification": lambda c: c.identity.content_qualification,
+        "enhanced_image_type": enhanced_image_type,
         "translated_image_type": translated_image_type,
         "metric_coding_scheme": lambda c: [METRIC_SCHEME.item()],
         "derivation_description": lambda c: derivation_description(c.identity, c.template.title),

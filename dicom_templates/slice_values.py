@@ -57,6 +57,10 @@ class SliceContext:
     """The result's own grid; None on the source's."""
     window: Window | None
     """The caller's choice for images without a usable window of their source."""
+    source_evidence: bytes = b""
+    shared_groups: bytes = b""
+    frame_groups: bytes = b""
+    """Only of an Enhanced result: the items of these sequences."""
 
 
 def _keeps_source_window(c: SliceContext) -> bool:
@@ -183,6 +187,9 @@ SLICE_VALUES: Mapping[str, Callable[[SliceContext], bytes | None]] = MappingProx
         "lossy_image_compression": lossy_image_compression,
         "lossy_image_compression_ratio": lossy_image_compression_ratio,
         "lossy_image_compression_method": lossy_image_compression_method,
+        "source_evidence": lambda c: c.source_evidence,
+        "shared_functional_groups": lambda c: c.shared_groups,
+        "frame_functional_groups": lambda c: c.frame_groups,
         **_GRID_VALUES,
     }
 )

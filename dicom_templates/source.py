@@ -60,7 +60,7 @@ _UNDECODABLE = (
 
 @dataclass(frozen=True)
 class SourceSlice:
-    """One single-frame source instance."""
+    """One single-frame source instance, or one frame that reads like one."""
 
     header: Dataset
     """Everything but the pixel data, for reading by keyword."""
@@ -73,6 +73,8 @@ class SourceSlice:
     """Length of the compressed Pixel Data; 0 when it was native."""
     file: bytes = b""
     """The whole Part 10 file it was read from (native samples are a view of it)."""
+    frame_number: int | None = None
+    """Which frame of a multi-frame instance it is, from 1; None for a single-frame one."""
 
     @cached_property
     def encoding(self) -> StoredValueEncoding:
@@ -128,14 +130,16 @@ def read_slice(data: bytes) -> SourceSlice:
     `pixel-data-length`, `cannot-decode`.
     """
     instance = scan(data)
-    _check_pixel_description(instance)
+    if (decimal(instance.elements, tags.NUMBER_OF_FRAMES) or 1) > 1:
+        raise Refused("multi-frame", "a single-frame instance holds more than one frame")
+    check_pixel_description(instance)
     if instance.pixels is not None:
         stored = _native_samples(instance)
     else:
-        stored = _decoded_samples(data, instance.transfer_syntax_uid)
+        stored = decoded_samples(data, instance.transfer_syntax_uid)
     return SourceSlice(
         header=instance.header,
-        stored_values=_without_spare_bits(stored, instance.elements),
+        stored_values=without_spare_bits(stored, instance.elements),
         elements=instance.elements,
         transfer_syntax_uid=instance.transfer_syntax_uid,
         encapsulated_bytes=instance.encapsulated_bytes,
@@ -164,13 +168,12 @@ def _padding_range(elements: Elements, signed: bool) -> tuple[int, int] | None:
     return (value, value) if limit is None else (min(value, limit), max(value, limit))
 
 
-def _check_pixel_description(instance: Part10) -> None:
+def check_pixel_description(instance: Part10) -> None:
+    """Raises Refused (`colour`, `no-pixel-data`, `bits`) for samples that are not what CT and MR have."""
     elements = instance.elements
     photometric = text(elements, tags.PHOTOMETRIC_INTERPRETATION)
     if photometric not in ("MONOCHROME1", "MONOCHROME2") or short(elements, tags.SAMPLES_PER_PIXEL) != 1:
         raise Refused("colour", f"Photometric Interpretation {photometric} is not one grey sample per pixel")
-    if (decimal(elements, tags.NUMBER_OF_FRAMES) or 1) > 1:
-        raise Refused("multi-frame", "a single-frame instance holds more than one frame")
     if not instance.has_pixel_data:
         raise Refused("no-pixel-data", "the instance has no Pixel Data (7FE0,0010)")
     stored, high = short(elements, tags.BITS_STORED), short(elements, tags.HIGH_BIT)
@@ -192,10 +195,12 @@ def _native_samples(instance: Part10) -> Stored:
     return np.frombuffer(pixels, dtype=dtype, count=rows * columns).reshape(rows, columns)
 
 
-def _decoded_samples(data: bytes, transfer_syntax_uid: str) -> Stored:
+def decoded_samples(data: bytes | Dataset, transfer_syntax_uid: str, frame: int | None = None) -> Stored:
+    """The samples of an instance, or of one of its frames (from 0). Raises Refused (`cannot-decode`)."""
     plugin = _DECODERS.get(transfer_syntax_uid, "")
     try:
-        stored = pixel_array(dcmread(BytesIO(data)), raw=True, decoding_plugin=plugin)
+        dataset = data if isinstance(data, Dataset) else dcmread(BytesIO(data))
+        stored = pixel_array(dataset, raw=True, decoding_plugin=plugin, index=frame)
     except _UNDECODABLE as problem:
         raise Refused(
             "cannot-decode",
@@ -205,7 +210,7 @@ def _decoded_samples(data: bytes, transfer_syntax_uid: str) -> Stored:
     return stored.astype(np.dtype("<i2") if stored.dtype.kind == "i" else np.dtype("<u2"), copy=False)
 
 
-def _without_spare_bits(stored: Stored, elements: Elements) -> Stored:
+def without_spare_bits(stored: Stored, elements: Elements) -> Stored:
     """Only the lower Bits Stored of a word are sample (PS3.5 8.1.1): old overlays lived in the others.
 
     A padding value that itself lies outside says that the writer used whole words; nothing is cut then.

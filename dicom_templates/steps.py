@@ -65,7 +65,7 @@ class _Copy:
     def __init__(self, attribute: Attribute) -> None:
         self._tag = attribute.tag
         self._last: tuple[bytes | None, bytes] = (None, b"")
-        self._unless = tag_for_keyword(attribute.unless_present or "")
+        self._unless = [tag_for_keyword(keyword) or 0 for keyword in attribute.unless_present]
         self._where = attribute.otherwise_where
         self._needs_value = isinstance(attribute.otherwise, LiteralText)
         self._otherwise = b""
@@ -86,7 +86,7 @@ class _Copy:
         return encoded
 
     def _otherwise_applies(self, elements: Elements) -> bool:
-        if self._unless is not None and raw_bytes(elements, self._unless) is not None:
+        if any(raw_bytes(elements, tag) is not None for tag in self._unless):
             return False
         if self._where is None:
             return True

@@ -22,6 +22,8 @@ TEMPLATE_NAMES = (
     "derived_mr",
     "translated_mr",
     "synthetic_ct",
+    "derived_enhanced_ct",
+    "derived_enhanced_mr",
     "resampled_ct",
     "resampled_mr",
     "difference_ct",
@@ -60,8 +62,8 @@ class Attribute(_Frozen):
     reason: str
     otherwise: Literal["empty"] | LiteralText | None = None
     """For `copy`: what to write where the source has no such attribute."""
-    unless_present: str | None = None
-    """For `copy`: `otherwise` applies only while this attribute has no value in the source."""
+    unless_present: tuple[str, ...] = ()
+    """For `copy`: `otherwise` applies only while none of these has a value in the source."""
     otherwise_where: Condition | None = None
     """For `copy`: `otherwise` applies only where this holds."""
     value: str | None = None

@@ -18,8 +18,13 @@ from dicom_templates import tags
 from dicom_templates.explicit_vr import element
 from dicom_templates.identity import RunIdentity
 from dicom_templates.pixel_module import result_encoding, stored_result
-from dicom_templates.references import Reference, referenced_series_items, source_image_item
-from dicom_templates.series_plan import SeriesPlan
+from dicom_templates.references import (
+    Reference,
+    receptive_field,
+    referenced_series_items,
+    source_image_item,
+)
+from dicom_templates.series_plan import SeriesPlan, plan_references
 from dicom_templates.series_values import SeriesContext
 from dicom_templates.slice_values import SliceContext
 from dicom_templates.source import SourceSlice
@@ -75,15 +80,14 @@ class SeriesWriter:
         `output` tells several series of a job apart; the template's name when empty.
         """
         output = output or template.name
-        alike = dict(plan.constants.alike)
-        source_series = alike["SeriesInstanceUID"]
+        source_series = dict(plan.constants.alike)["SeriesInstanceUID"]
         self._template, self._plan, self._window = template, plan, window
         self._grid = output_grid
-        self._places = {each.sop_instance_uid: place for place, each in enumerate(plan.slices)}
+        self._places = {
+            (each.sop_instance_uid, each.frame_number): place for place, each in enumerate(plan.slices)
+        }
         self._context_slices, self._other_sources = context_slices, tuple(other_sources)
-        self._references = tuple(
-            Reference(alike["SOPClassUID"], each.sop_instance_uid, source_series) for each in plan.slices
-        )
+        self._references = plan_references(plan)
         self.series_instance_uid = result_series_uid(
             identity, source_series, (reference.sop_instance_uid for reference in self._references), output
         )
@@ -106,8 +110,10 @@ class SeriesWriter:
         else:
             encoding = replace(encoding, padding_range=None)  # the source's padding is on another grid
             stored, clipped = encoding.quantise(values)
-        references = self._references_of(self._places[source.sop_instance_uid])
+        references = self._references_of(self._places[source.sop_instance_uid, source.frame_number])
         part = "" if self._grid is None else str(index)
+        if source.frame_number is not None:
+            part = f"{part}#{source.frame_number}"
         context = SliceContext(
             template=self._template,
             source=source,
@@ -124,14 +130,12 @@ class SeriesWriter:
         )
         head = file_meta(self._template.sop_class_uid, context.sop_instance_uid)
         body = [step(context) for step in self._steps]
-        pixels = _pixel_data(stored)
+        pixels = pixel_data(stored)
         return WrittenInstance(context.sop_instance_uid, b"".join((head, *body, *pixels)), clipped)
 
     def _references_of(self, index: int) -> list[Reference]:
         """The slice itself, then its neighbours in the receptive field, then the other series."""
-        begin, end = max(index - self._context_slices, 0), index + self._context_slices + 1
-        neighbours = [*self._references[begin:index], *self._references[index + 1 : end]]
-        return [self._references[index], *neighbours, *self._other_sources]
+        return [*receptive_field(self._references, index, self._context_slices), *self._other_sources]
 
 
 def file_meta(sop_class_uid: str, sop_instance_uid: str) -> bytes:
@@ -150,7 +154,7 @@ def file_meta(sop_class_uid: str, sop_instance_uid: str) -> bytes:
     return _PREAMBLE + element(0x00020000, "UL", len(body).to_bytes(4, "little")) + body
 
 
-def _pixel_data(stored: Stored) -> tuple[bytes, memoryview]:
+def pixel_data(stored: Stored) -> tuple[bytes, memoryview]:
     """Header and value of native Pixel Data; the value is not copied here."""
     header = element(tags.PIXEL_DATA, "OW", b"")[:-4] + stored.nbytes.to_bytes(4, "little")
     return header, np.ascontiguousarray(stored).data.cast("B")

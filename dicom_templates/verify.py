@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dicom_templates.enhanced_source import EnhancedInstance, is_enhanced
 from dicom_templates.manifest import (
     MANIFEST_FILE,
     SignatureBroken,
@@ -16,7 +17,7 @@ from dicom_templates.manifest import (
 from dicom_templates.part10 import scan
 from dicom_templates.raw_values import text
 from dicom_templates.series_plan import is_own_result
-from dicom_templates.source import read_slice
+from dicom_templates.source import read_header, read_slice
 from dicom_templates.tags import SERIES_INSTANCE_UID, SOP_INSTANCE_UID
 from pipelines.errors import Refused
 
@@ -42,7 +43,8 @@ class FolderReport:
 class _Found:
     path: Path
     series_uid: str
-    samples_sha256: str | None
+    samples_sha256: Mapping[int | None, str]
+    """By frame number; None for the one image of a single-frame instance."""
 
 
 def verify_folder(folder: Path, trusted_thumbprints: Collection[str] = ()) -> FolderReport:
@@ -75,15 +77,17 @@ def _differences(signed: SignedManifest, instances: Mapping[str, _Found], proven
     """Problems of one manifest; `proven` takes up the results whose samples are as signed."""
     for entry in signed.manifest.get("instances", ()):
         result, source = str(entry["result_sop_instance_uid"]), str(entry["source_sop_instance_uid"])
+        frame = entry.get("result_frame_number")
         if result not in instances:
             yield f"{result}: listed, but not in the folder"
-        elif instances[result].samples_sha256 != entry["result_samples_sha256"]:
+        elif instances[result].samples_sha256.get(frame) != entry["result_samples_sha256"]:
             yield f"{result}: its samples are not those that were signed"
         elif instances[result].series_uid != signed.manifest.get("result_series_instance_uid"):
             yield f"{result}: in another series than signed"
         else:
             proven.add(result)
-        if source in instances and instances[source].samples_sha256 != entry["source_samples_sha256"]:
+        found, frame = instances.get(source), entry.get("source_frame_number")
+        if found and found.samples_sha256.get(frame) != entry["source_samples_sha256"]:
             yield f"{source}: the source's samples are not those that were processed"
 
 
@@ -110,12 +114,16 @@ def _instances(folder: Path) -> dict[str, _Found]:
             continue  # no DICOM any more; a manifest that lists it will miss it
         uid, series = text(elements, SOP_INSTANCE_UID), text(elements, SERIES_INSTANCE_UID)
         if uid is not None:
-            found[uid] = _Found(path, series or "", _digest(data))
+            found[uid] = _Found(path, series or "", _digests(data))
     return found
 
 
-def _digest(data: bytes) -> str | None:
+def _digests(data: bytes) -> dict[int | None, str]:
     try:
-        return samples_sha256(read_slice(data).stored_values)
+        if not is_enhanced(read_header(data)):
+            return {None: samples_sha256(read_slice(data).stored_values)}
+        instance = EnhancedInstance.of(data)
+        numbers = range(1, instance.frames + 1)
+        return {number: samples_sha256(instance.slice(number).stored_values) for number in numbers}
     except Refused:
-        return None
+        return {}

@@ -43,6 +43,11 @@ def part(values: Resident, begin: int, end: int) -> NDArray[Any]:
     return np.asarray(here[begin:end])
 
 
+def shape_of(values: Resident) -> tuple[int, ...]:
+    """Of a batch, wherever it lies."""
+    return tuple(values.shape()) if isinstance(values, onnxruntime.OrtValue) else values.shape
+
+
 def length(values: Resident) -> int:
     """Items in a batch."""
-    return int(values.shape()[0]) if isinstance(values, onnxruntime.OrtValue) else len(values)
+    return shape_of(values)[0]

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from pipelines.errors import ConfigurationError, PipelineBroken
 from pipelines.manifest import Manifest
+from pipelines.manifest_part import read_part
 from pipelines.model_file import EncoderFile, ModelFile
 
 MANIFEST_FILE = "pipeline.json"
@@ -72,7 +71,12 @@ class Catalog:
 
 def load_entry(folder: Path) -> CatalogEntry:
     """One pipeline folder; raises `PipelineBroken`."""
-    manifest = _read_manifest(folder)
+    manifest = read_part(
+        folder / MANIFEST_FILE,
+        Manifest,
+        missing="a pipeline folder needs one",
+        faulty="correct it by docs/pipeline.schema.json",
+    )
     for file in manifest.files():
         _verified_bytes(folder, file)
     return CatalogEntry(folder, manifest, manifest.model.sha256, manifest.config_sha256())
@@ -82,24 +86,6 @@ def _manifest_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise PipelineBroken(f"pipeline folder {folder} does not exist", remedy="correct PipelineFolders")
     return sorted(folder.glob(f"*/{MANIFEST_FILE}"))
-
-
-def _read_manifest(folder: Path) -> Manifest:
-    try:
-        return Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
-    except OSError as error:
-        what = f"{folder / MANIFEST_FILE} cannot be read ({error.strerror})"
-        raise PipelineBroken(what, remedy="a pipeline folder needs one") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        what = f"{folder / MANIFEST_FILE}: {where}: {first['msg']} (found {_shortened(first['input'])})"
-        raise PipelineBroken(what, remedy="correct it by docs/pipeline.schema.json") from error
-
-
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _verified_bytes(folder: Path, model: ModelFile | EncoderFile) -> bytes:

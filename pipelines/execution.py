@@ -16,8 +16,12 @@ class Execution:
     """Slices (or tiles of a volume) inferred at once; 0 means one for each core this process may use."""
     threads_per_session: int = 1
     """Threads inside one inference. On a CPU several slices of one thread beat one slice of several."""
-    batch_slices: int = 1
-    """Slices handed to one inference, halved whenever memory runs out. On a CPU more than 1 gains nothing."""
+    batch_slices: int = 0
+    """Slices handed to one inference, halved whenever memory runs out.
+
+    0 lets memory choose on a GPU, and is 1 elsewhere: on a CPU, where every core has a slice of its own, more
+    gains nothing.
+    """
     gpu_memory_bytes: int | None = None
     """Most that ONNX Runtime's CUDA memory arena may take; None sets no limit."""
     engine_cache: str | None = None

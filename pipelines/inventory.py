@@ -16,7 +16,7 @@ from pipelines.errors import PipelineBroken
 from pipelines.execution import Execution
 from pipelines.gate import Gate, Verdict
 from pipelines.manifest import Manifest
-from pipelines.onnx_check import check_model, nodes_of, opset
+from pipelines.onnx_check import check_model, inputs_of, nodes_of, opset
 from pipelines.phantom import phantom_grid, phantom_slices
 from pipelines.pipeline import Pipeline, open_pipeline
 from pipelines.placed import Values
@@ -111,7 +111,6 @@ def _model_inventory(entry: CatalogEntry, place: int) -> ModelInventory:
     file = entry.manifest.files()[place]
     content = entry.read_model(file)
     model = check_model(file.file, content)
-    weights = {tensor.name for tensor in model.graph.initializer}
     return ModelInventory(
         file=file.file,
         sha256=file.sha256,
@@ -119,7 +118,7 @@ def _model_inventory(entry: CatalogEntry, place: int) -> ModelInventory:
         producer=f"{model.producer_name} {model.producer_version}".strip(),
         ir_version=model.ir_version,
         opset=opset(model),
-        inputs=tuple(_tensor(value) for value in model.graph.input if value.name not in weights),
+        inputs=tuple(_tensor(value) for value in inputs_of(model.graph)),
         outputs=tuple(_tensor(value) for value in model.graph.output),
         parameters=sum(int(np.prod(tensor.dims)) for tensor in model.graph.initializer),
         operators=tuple(sorted({node.op_type for node in nodes_of(model.graph)})),

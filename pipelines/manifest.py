@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipelines.consistency import Consistency
 from pipelines.gate_thresholds import GateThresholds
 from pipelines.manifest_part import Bounds, FileName, ManifestPart
 from pipelines.model_file import EncoderFile, ModelFile
@@ -19,6 +20,7 @@ from pipelines.volume import Quantity
 
 Step = Annotated[Clip | Crop | Normalise | Orient | Resample | Scale, Field(discriminator="step")]
 PlainStep = Annotated[Clip | Scale, Field(discriminator="step")]
+Task = Literal["denoise", "translate", "restore"]
 
 WORDS_ONLY = frozenset({"description", "publisher", "model_card", "evaluation"})
 """Fields that describe and do not change a single result value."""
@@ -69,7 +71,7 @@ class Manifest(ManifestPart):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
     version: str = Field(pattern=r"^\d+\.\d+\.\d+([-+][0-9A-Za-z.-]+)?$")
-    task: Literal["denoise", "translate", "restore"]
+    task: Task
     family: Literal["GAN", "VAE", "diffusion", "regression"]
     generative: bool
     publisher: str
@@ -92,6 +94,8 @@ class Manifest(ManifestPart):
     preprocessing: tuple[Step, ...] = ()
     postprocessing: tuple[PlainStep, ...] | None = None
     """Runs forwards on the network's output instead of the inverses of the intensity steps."""
+    consistency: Consistency | None = None
+    """What every result slice takes over from its source; null takes nothing over."""
     tiles: Tiles | None = None
     repeats: Repeats = Repeats()
     companions: tuple[Literal["difference", "uncertainty"], ...] = ()
@@ -167,6 +171,8 @@ def _family_contradictions(manifest: Manifest) -> Iterator[str]:
 
 def _step_contradictions(manifest: Manifest) -> Iterator[str]:
     keeps_source = manifest.task != "translate" and manifest.postprocessing is None
+    if manifest.consistency and not keeps_source:
+        yield "Consistency brings source values back, which a translation must not"
     for place, step in enumerate(manifest.preprocessing):
         if isinstance(step, Crop | Orient | Resample) and step.dimensions != manifest.dimensions:
             yield f"the {step.step} step must name as many axes as Dimensions says ({manifest.dimensions})"

@@ -39,6 +39,12 @@ def opset(model: onnx.ModelProto) -> int:
     return next((used.version for used in model.opset_import if used.domain in ("", "ai.onnx")), 0)
 
 
+def inputs_of(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
+    """What must be given at every run: the graph's inputs but for its weights."""
+    weights = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in weights]
+
+
 def nodes_of(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
     """Every node, those inside loops and branches too."""
     for node in graph.node:

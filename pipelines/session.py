@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from threading import Event
 
 import numpy as np
@@ -10,7 +11,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from pipelines.binding import GPU_PROVIDERS, Resident, length, part, resident, run_bound
+from pipelines.batch_memory import Shapes, fitting_items, memory_budget, without_weights
+from pipelines.binding import GPU_PROVIDERS, Resident, length, part, resident, run_bound, shape_of
 from pipelines.errors import JobInterrupted, PassingTrouble, PipelineBroken
 from pipelines.execution import Execution
 from pipelines.onnx_check import check_model
@@ -43,8 +45,10 @@ class OpenModel:
         provider: str,
         warnings: tuple[str, ...] = (),
         interruption: Event | None = None,
+        fits: Callable[[Shapes], int] | None = None,
     ) -> None:
         self.name = name
+        self._fits = fits
         self._interruption = interruption or Event()
         self.session = session
         self.provider = provider
@@ -56,16 +60,17 @@ class OpenModel:
     def run(self, output: str, inputs: Inputs) -> Tensor:
         """One inference; every input's first axis is the batch.
 
-        Safe from several threads at once; ONNX Runtime lets go of the GIL. Where memory runs out the batch
-        is halved, for later calls too, down to single items; `PassingTrouble` if even one does not fit, or
-        on any other failure. `PipelineBroken` if the model does not take such tensors. `JobInterrupted` once
-        the interruption is set.
+        Safe from several threads at once; ONNX Runtime lets go of the GIL. A batch that is not expected to
+        fit in memory runs in parts. Where memory runs out all the same the batch is halved, for later calls
+        too, down to single items; `PassingTrouble` if even one does not fit, or on any other failure.
+        `PipelineBroken` if the model does not take such tensors. `JobInterrupted` once the interruption is
+        set.
         """
         if self._interruption.is_set():
             raise JobInterrupted(f"{self.name}: the inference was interrupted")
         size = length(next(iter(inputs.values())))
-        if self._most is not None and size > self._most:
-            return self._run_in_parts(output, inputs, size, self._most)
+        if size > (most := self._items_at_once(inputs, size)):
+            return self._run_in_parts(output, inputs, size, most)
         try:
             return self._run_once(output, inputs)
         except ort_errors.InvalidArgument as error:
@@ -80,6 +85,12 @@ class OpenModel:
     def resident(self, values: Tensor) -> Resident:
         """`values` where the model runs, for use in many calls."""
         return resident(values, self.provider)
+
+    def _items_at_once(self, inputs: Inputs, size: int) -> int:
+        most = size if self._most is None else min(size, self._most)
+        if self._fits is None or most == 1:
+            return most
+        return min(most, self._fits(tuple((name, shape_of(values)[1:]) for name, values in inputs.items())))
 
     def _run_in_parts(self, output: str, inputs: Inputs, size: int, most: int) -> Tensor:
         """Each answer is copied: as it comes it holds memory of ONNX Runtime's, which may be all there is."""
@@ -109,7 +120,7 @@ def open_model(
     Raises `PipelineBroken` if the bytes are unsafe or no model ONNX Runtime can run, `ConfigurationError`
     if none of the wanted providers is at hand. Falling back to a later one is a warning, never silent.
     """
-    check_model(name, content)
+    model = check_model(name, content)
     wanted = provider_settings(execution)
     try:
         session = onnxruntime.InferenceSession(content, _options(execution), providers=wanted)
@@ -119,7 +130,11 @@ def open_model(
     session.disable_fallback()
     provider = session.get_providers()[0]
     warnings = fall_back_warnings(execution.providers[0], provider)
-    return OpenModel(name, session, provider, warnings, interruption)
+    fits = None
+    if provider in GPU_PROVIDERS and not execution.batch_slices:
+        budget = memory_budget(execution, len(content))
+        fits = cache(partial(fitting_items, without_weights(model), budget))
+    return OpenModel(name, session, provider, warnings, interruption, fits)
 
 
 def _spec(tensor: onnxruntime.NodeArg) -> TensorSpec:

@@ -10,6 +10,8 @@ from itertools import islice
 import numpy as np
 
 from pipelines.ahead import map_ahead
+from pipelines.batch_memory import slices_at_once
+from pipelines.consistency import consistent
 from pipelines.loading import Loaded
 from pipelines.placed import Placed
 from pipelines.prepare import Preparation, Prepared
@@ -43,17 +45,17 @@ class SlicewisePipeline(Loaded):
         seed: int,
         further: Mapping[str, Iterable[SliceValues]] = NO_FURTHER,
     ) -> SliceStream:
-        """At most context + (workers + 1) * batch slices are held at any moment."""
+        """Holds at most context + (2 * workers + 1) * batch slices: one slow slice idles no worker."""
         self.interruption.clear()
         sources = side_by_side(self.entry.manifest, slices, further, grid)
         around = windows(self._prepared(sources, grid), self.context_slices)
-        workers, most = self.execution.workers, self.execution.batch_slices
+        workers, most = self.execution.workers, slices_at_once(self.execution, self.execution_provider)
         with ThreadPoolExecutor(workers, thread_name_prefix="infer") as executor:
             batches = map_ahead(
-                lambda batch: self._infer(batch, seed),
+                lambda batch: self._infer(batch, grid, seed),
                 in_batches(around, most),
                 executor=executor,
-                ahead=workers + 1,
+                ahead=2 * workers,
             )
             try:
                 for results in batches:
@@ -77,16 +79,18 @@ class SlicewisePipeline(Loaded):
             )
             yield PreparedSlice(alike[0], inputs)
 
-    def _infer(self, batch: list[Window], seed: int) -> list[SliceResult]:
+    def _infer(self, batch: list[Window], grid: SliceGrid, seed: int) -> list[SliceResult]:
         centres = [window[self.context_slices] for window in batch]
         space = centres[0].inputs[0].network.shape
         origin = (0,) * len(space)
         chances = [Chance(seed, 0, centre.source.index, space, origin) for centre in centres]
         answer = self.repeated(np.stack([channels(window) for window in batch]), chances)
-        return [
+        results = (
             slice_result(centre.source, carried_back(answer, item, centre.inputs[0]))
             for item, centre in enumerate(centres)
-        ]
+        )
+        declared = self.entry.manifest.consistency
+        return [consistent(declared, result, grid.pixel_spacing_mm) for result in results]
 
 
 def channels(window: Window) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from pipelines.consistency import consistent
 from pipelines.loading import Loaded
 from pipelines.placed import Placed
 from pipelines.prepare import Mask, Preparation, Prepared
@@ -35,7 +36,8 @@ class VolumePipeline(Loaded):
         answer = self.repeated(volume[np.newaxis], [Chance(seed, 0, 0, space, (0,) * len(space))])
         carried = carried_back(answer, 0, prepared[0])
         for place, alike in enumerate(sources):
-            yield slice_result(alike[0], [values[place] for values in carried])
+            result = slice_result(alike[0], [values[place] for values in carried])
+            yield consistent(self.entry.manifest.consistency, result, grid.pixel_spacing_mm)
 
     def _prepare(self, stack: list[SliceValues], grid: SliceGrid) -> Prepared:
         values = np.stack([slice_.values for slice_ in stack])

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the commands import what they need, so that a broken installation can still say so
     from pipelines.catalog import Catalog
@@ -43,6 +43,17 @@ def failed(error: Exception) -> int:
     return USAGE if isinstance(error, ConfigurationError | PipelineBroken) else FAILED
 
 
+def take_run_arguments(run: argparse.ArgumentParser) -> None:
+    run.add_argument("--pipeline", required=True, metavar="NAME")
+    run.add_argument("--input", type=Path, required=True, metavar="DIR")
+    run.add_argument("--output", type=Path, required=True, metavar="DIR")
+    run.add_argument("--seed", type=int, metavar="N", help="by default the pipeline's own")
+    run.add_argument("--companions", default="", metavar="NAME,...", help="difference, quality-report, ...")
+    run.add_argument("--enhanced", action="store_true", help="of Enhanced sources: one Enhanced instance")
+    run.add_argument("--key", type=Path, metavar="FILE", help="sign the provenance with this key")
+    run.add_argument("--config", type=Path, metavar="FILE", help="take settings from this configuration")
+
+
 def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="orthogen", description="The generative-imaging node for Orthanc.")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
@@ -58,16 +69,27 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path, metavar="FILE")
     check.set_defaults(run=run_check)
 
+    add_run(commands)
+    add_pipelines(commands)
+    add_asking(commands)
+
+    demo = commands.add_parser("demo", help="the main job on the bundled studies; see `make demo`")
+    demo.add_argument("--output", type=Path, default=Path("build/demo"), metavar="DIR")
+    demo.set_defaults(run=run_demo)
+    return root
+
+
+Commands = Any
+"""What `add_subparsers` gives; argparse keeps its type to itself."""
+
+
+def add_run(commands: Commands) -> None:
     run = commands.add_parser("run", help="one pipeline on a folder of DICOM files, without Orthanc")
-    run.add_argument("--pipeline", required=True, metavar="NAME")
-    run.add_argument("--input", type=Path, required=True, metavar="DIR")
-    run.add_argument("--output", type=Path, required=True, metavar="DIR")
-    run.add_argument("--seed", type=int, metavar="N", help="by default the pipeline's own")
-    run.add_argument("--companions", default="", metavar="NAME,...", help="difference, quality-report, ...")
-    run.add_argument("--key", type=Path, metavar="FILE", help="sign the provenance with this key")
-    run.add_argument("--config", type=Path, metavar="FILE", help="take settings from this configuration")
+    take_run_arguments(run)
     run.set_defaults(run=run_run)
 
+
+def add_pipelines(commands: Commands) -> None:
     pipelines = commands.add_parser("pipelines", help="the pipelines at hand")
     pipelines.add_argument("--json", action="store_true")
     pipelines.add_argument(
@@ -79,7 +101,17 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("folder", type=Path, metavar="FOLDER")
     add.add_argument("--to", type=Path, metavar="DIR", help="by default the first of PipelineFolders")
     add.set_defaults(run=run_add)
+    monai = actions.add_parser("import-monai", help="make a pipeline folder of a MONAI bundle's ONNX export")
+    monai.add_argument("bundle", type=Path, metavar="BUNDLE")
+    monai.add_argument(
+        "--options", type=Path, required=True, metavar="FILE", help="what a bundle does not say"
+    )
+    monai.add_argument("--to", type=Path, required=True, metavar="DIR")
+    monai.set_defaults(run=run_import_monai)
 
+
+def add_asking(commands: Commands) -> None:
+    """Commands about what has been made, or has happened."""
     verify = commands.add_parser("verify", help="are results what their signed provenance says?")
     verify.add_argument("folder", type=Path, metavar="DIR")
     verify.add_argument("--trust", action="append", default=[], metavar="THUMBPRINT")
@@ -97,11 +129,6 @@ def parser() -> argparse.ArgumentParser:
     replay.add_argument("--json", action="store_true")
     at_node(replay)
     replay.set_defaults(run=run_replay)
-
-    demo = commands.add_parser("demo", help="the main job on the bundled studies; see `make demo`")
-    demo.add_argument("--output", type=Path, default=Path("build/demo"), metavar="DIR")
-    demo.set_defaults(run=run_demo)
-    return root
 
 
 def run_verify(parsed: argparse.Namespace) -> int:
@@ -150,7 +177,7 @@ def run_check(parsed: argparse.Namespace) -> int:
 
     problems = all_problems(read_configuration(parsed.file))
     for problem in problems:
-        say(f"{parsed.file}: {problem}", prefix="")
+        tell(f"{parsed.file}: {problem}")
     return USAGE if any(problem.severity == "error" for problem in problems) else DONE
 
 
@@ -176,6 +203,7 @@ def run_run(parsed: argparse.Namespace) -> int:
         )
     seed = pipeline.entry.manifest.seed if parsed.seed is None else parsed.seed
     wanted = FolderRun(parsed.input, parsed.output, seed, companions)
+    wanted = replace(wanted, form="enhanced" if parsed.enhanced else "classic")
     wanted = replace(wanted, key=parsed.key) if parsed.key else wanted
     report = run_folder(wanted, pipeline, settings, say)
     if report.verdict == "HOLD":
@@ -203,6 +231,15 @@ def run_add(parsed: argparse.Namespace) -> int:
     for finding in found.findings:
         say(finding)
     return HELD_OR_REFUSED if found.findings else DONE
+
+
+def run_import_monai(parsed: argparse.Namespace) -> int:
+    from pipelines.monai_bundle import import_monai_bundle
+    from pipelines.monai_options import read_bundle_options
+
+    made = import_monai_bundle(parsed.bundle, parsed.to, options=read_bundle_options(parsed.options))
+    tell(f"made {made}; check and register it with: orthogen pipelines add {made}")
+    return DONE
 
 
 def run_demo(parsed: argparse.Namespace) -> int:

@@ -40,7 +40,19 @@ def prepare_database(url: str) -> None:
     DBOS.migrate(url)
     engine = open_engine(url)
     METADATA.create_all(engine)
+    _add_missing_columns(engine)
     engine.dispose()
+
+
+def _add_missing_columns(engine: sa.Engine) -> None:
+    """A table made by an earlier version gets the columns that came later; each of those has a default."""
+    for table in METADATA.sorted_tables:
+        present = {column["name"] for column in sa.inspect(engine).get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in present:
+                definition = sa.schema.CreateColumn(column).compile(engine)
+                with engine.begin() as connection:
+                    connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -11,7 +11,8 @@ from pydicom import Dataset
 from pydicom.multival import MultiValue
 
 from dicom_templates.acceptance import own_hops
-from dicom_templates.source import read_header
+from dicom_templates.enhanced_source import described_header, frame_datasets
+from pipelines.errors import Refused
 from plugin.ledger import FurtherSeries, Instances
 from plugin.orthanc_rest import Gone, OrthancRest
 from plugin.routing.facts import Attribute, SeriesFacts
@@ -58,7 +59,8 @@ def describe(orthanc: OrthancRest, series_orthanc_id: str, rules: Sequence[Rule]
     if not listed:
         raise Gone(f"series {series_orthanc_id} has no instances")
     instances = snapshot(listed)
-    header = read_header(orthanc.instance_file(instances[0][1]))
+    file = orthanc.instance_file(instances[0][1])
+    header = described_header(file)
     series = CompleteSeries(
         series_orthanc_id=series_orthanc_id,
         study_instance_uid=str(header.StudyInstanceUID),
@@ -70,7 +72,8 @@ def describe(orthanc: OrthancRest, series_orthanc_id: str, rules: Sequence[Rule]
         study_instance_uid=series.study_instance_uid,
         series_instance_uid=series.series_instance_uid,
         attributes=attributes_of(header),
-        instances=per_instance(orthanc, series_orthanc_id, listed, rules),
+        instances=(per_frame(file, rules) if len(listed) == 1 else ())
+        or per_instance(orthanc, series_orthanc_id, listed, rules),
         number_of_instances=len(listed),
         calling_ae_title=origin.get("RemoteAET", ""),
         called_ae_title=origin.get("CalledAET", ""),
@@ -85,6 +88,14 @@ def snapshot(listed: Sequence[Mapping[str, Any]]) -> Instances:
     return tuple(sorted((entry["MainDicomTags"]["SOPInstanceUID"], entry["ID"]) for entry in listed))
 
 
+class InputGone(Gone):
+    """The series that an input should take has been deleted from Orthanc."""
+
+    def __init__(self, series_instance_uid: str) -> None:
+        super().__init__("the series of an input was deleted from Orthanc")
+        self.series_instance_uid = series_instance_uid
+
+
 def further_series(orthanc: OrthancRest, input_name: str, series_instance_uid: str) -> FurtherSeries:
     """The series that a further input takes, as it is now.
 
@@ -93,7 +104,7 @@ def further_series(orthanc: OrthancRest, input_name: str, series_instance_uid: s
     """
     series_orthanc_id = orthanc.find_series(series_instance_uid)
     if series_orthanc_id is None:
-        raise Gone("the series of a further input is gone")
+        raise InputGone(series_instance_uid)
     listed = orthanc.instances_of(series_orthanc_id)
     return FurtherSeries(input_name, series_orthanc_id, series_instance_uid, snapshot(listed))
 
@@ -127,6 +138,19 @@ def per_instance(
     return tuple(
         {key: split_text(value) for key, value in header.items() if key in wanted and isinstance(value, str)}
         for header in headers.values()
+    )
+
+
+def per_frame(file: bytes, rules: Sequence[Rule]) -> tuple[Mapping[str, Attribute], ...]:
+    """What rules look at, of every frame of an Enhanced instance; nothing for any other, or a damaged one."""
+    try:
+        frames = frame_datasets(file)
+    except Refused:
+        return ()
+    wanted = wanted_attributes(rules) - SAME_IN_A_SERIES
+    return tuple(
+        {keyword: value for keyword, value in attributes_of(frame).items() if keyword in wanted}
+        for frame in frames
     )
 
 

@@ -26,7 +26,7 @@ from pipelines.errors import OrthogenError, Refused
 from pipelines.pipeline import Pipeline
 from plugin.ends import Ends
 from plugin.identity import Request, run_identity
-from plugin.plan_job import Inputs
+from plugin.plan_job import Form, Inputs
 from plugin.run_job import Outcome, run_job
 from plugin.settings import Settings
 from plugin.signing import signing_key
@@ -47,6 +47,8 @@ class FolderRun:
     output: Path
     seed: int = 0
     companions: tuple[str, ...] = ()
+    form: Form = "classic"
+    """Of the result of an Enhanced source."""
     key: Path = Path.home() / ".config" / "orthogen" / "signing-key.json"
     """What the provenance manifest is signed with; made when it is missing."""
 
@@ -128,7 +130,7 @@ def _run_series(
     wanted.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=wanted.output.parent, prefix=".orthogen-") as scratch:
         ends = _folder_ends(Path(scratch), wanted)
-        outcome = run_job(Inputs(headers), pipeline, identity, ends, wanted.companions)
+        outcome = run_job(Inputs(headers), pipeline, identity, ends, wanted.companions, wanted.form)
         held = outcome.verdict.level == "HOLD"
         target = wanted.output / "held" if held else wanted.output
         _move(Path(scratch), target)

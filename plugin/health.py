@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipelines.errors import PassingTrouble
+from plugin.delivery.overview import destination_alerts
 from plugin.identity import node_version
 from plugin.parts import Parts
 from plugin.receive import STORM
@@ -27,6 +28,8 @@ def health(parts: Parts) -> dict[str, Any]:
     reasons = [
         f"worker {worker['slot']} is not ready: {worker['last']}" for worker in workers if not worker["ready"]
     ]
+    if parts.sender is not None and not is_ready(parts.sender):
+        reasons.append(f"the sender of deliveries is not ready: {parts.sender.reason}")
     watched = all_watched(parts.ledger.engine)
     reasons += orthanc_reasons(parts)
     return {
@@ -36,7 +39,7 @@ def health(parts: Parts) -> dict[str, Any]:
         "workers": workers,
         "queue": parts.ledger.counts(),
         "pending_series": len(watched),
-        "alerts": alerts(watched),
+        "alerts": alerts(watched) + destination_alerts(parts.ledger, parts.settings),
     }
 
 

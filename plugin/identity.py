@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -9,6 +10,8 @@ from importlib.metadata import version
 from dicom_templates.identity import RunIdentity
 from pipelines.pipeline import Pipeline
 from plugin.settings import Settings
+
+RULE_LENGTH = 64
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,13 @@ def node_version() -> str:
     return version("orthogen")
 
 
+def printable(text: str) -> str:
+    """A rule's name in the repertoire every character set shares, so that results keep their source's own."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").replace("\\", "/")
+    shown = "".join(character for character in plain if character.isprintable()).strip()
+    return shown[:RULE_LENGTH] or "unnamed"
+
+
 def run_identity(pipeline: Pipeline, request: Request, settings: Settings) -> RunIdentity:
     entry = pipeline.entry
     return RunIdentity(
@@ -42,7 +52,7 @@ def run_identity(pipeline: Pipeline, request: Request, settings: Settings) -> Ru
         runtime=pipeline.runtime,
         node_version=node_version(),
         node_serial=settings.node_serial,
-        rule=request.rule,
+        rule=printable(request.rule),
         job_id=request.job_id,
         created=datetime.fromtimestamp(request.created_s, UTC),
         content_qualification=settings.content_qualification,

@@ -45,6 +45,8 @@ def up(wishes: Wishes, out: TextIO = sys.stdout) -> int:
     require_free_ports([(key, int(configuration[key])) for key in ("HttpPort", "DicomPort")])
     with Running.start(orthanc_path, configuration, wishes.configuration) as running:
         running.await_ready()
+        if running.stopping:
+            return running.wait()
         out.write(f"orthogen ready: {running.url}/orthogen/ui/ DICOM {running.dicom}\n")
         out.flush()
         return running.wait()
@@ -64,17 +66,31 @@ def effective_configuration(wishes: Wishes) -> dict[str, Any]:
             f"{wishes.configuration}: {errors[0].path}: {errors[0].what}{more}", remedy=errors[0].allowed
         )
     base = wishes.configuration.resolve().parent
-    storage = wishes.storage or base / configuration.get("StorageDirectory", "var")
+    storage = (wishes.storage or base / configuration.get("StorageDirectory", "var")).resolve()
+    index = storage if wishes.storage else base / configuration.get("IndexDirectory", storage)
     overridden = {
-        "StorageDirectory": str(storage.resolve()),
-        "IndexDirectory": str(storage.resolve()),
+        "StorageDirectory": str(storage),
+        "IndexDirectory": str(index),
         "HttpPort": wishes.http_port or configuration.get("HttpPort", 8042),
         "DicomPort": wishes.dicom_port or configuration.get("DicomPort", 4242),
-        "Plugins": [str(folder / name) for folder in [plugin_folder()] if folder for name in PLUGINS],
+        "Plugins": plugins(configuration.get("Plugins", []), base),
         "PythonScript": str(REPOSITORY / "plugin" / "door" / "main.py"),
     }
     section = {**configuration[SECTION], "Python": configuration[SECTION].get("Python", sys.executable)}
     return {**configuration, **overridden, SECTION: section}
+
+
+def plugins(wanted: list[str], base: Path) -> list[str]:
+    """The configuration's own, and those the node needs beside them."""
+    folder = plugin_folder()
+    needed = [str(folder / name) for name in PLUGINS] if folder else []
+    own = [str(base / path) for path in wanted]
+    return own + [path for path in needed if not any(covers(Path(each), Path(path)) for each in own)]
+
+
+def covers(given: Path, needed: Path) -> bool:
+    """Whether loading `given` (a library, or a folder of them) loads the needed one."""
+    return given.name == needed.name or (given / needed.name).exists()
 
 
 @dataclass
@@ -84,6 +100,7 @@ class Running:
     process: subprocess.Popen[bytes]
     configuration: dict[str, Any]
     log_path: Path
+    stopping: bool = False
 
     @classmethod
     def start(cls, orthanc_path: Path, configuration: dict[str, Any], source: Path) -> Running:
@@ -107,7 +124,8 @@ class Running:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.configuration['HttpPort']}"
+        scheme = "https" if self.configuration.get("SslEnabled") else "http"
+        return f"{scheme}://127.0.0.1:{self.configuration['HttpPort']}"
 
     @property
     def dicom(self) -> str:
@@ -115,8 +133,12 @@ class Running:
 
     def __enter__(self) -> Running:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.process.terminate())
+            signal.signal(number, lambda *_: self.stop())
         return self
+
+    def stop(self) -> None:
+        self.stopping = True
+        self.process.terminate()
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
@@ -132,13 +154,15 @@ class Running:
         deadline = time.monotonic() + READY_WITHIN_S
         reason = "no answer"
         while time.monotonic() < deadline:
+            if self.process.poll() is not None and self.stopping:
+                return
             if self.process.poll() is not None:
                 raise OrthogenError(
                     f"Orthanc ended with {self.process.returncode}: {last_line(self.log_path)}",
                     remedy=f"see {self.log_path}",
                 )
             status, reason = self._health()
-            if status == 200:
+            if status in (200, 401, 403):  # without the right to ask, that it answers must do
                 return
             time.sleep(0.1)
         raise OrthogenError(
@@ -155,9 +179,8 @@ class Running:
         credentials = ":".join(next(iter(users.items()))) if users else None
         headers = urllib3.make_headers(basic_auth=credentials) if credentials else {}
         try:
-            answer = urllib3.request(
-                "GET", f"{self.url}/orthogen/api/health", headers=headers, retries=False, timeout=5.0
-            )
+            pool = urllib3.PoolManager(cert_reqs="CERT_NONE", headers=headers)
+            answer = pool.request("GET", f"{self.url}/orthogen/api/health", retries=False, timeout=5.0)
         except urllib3.exceptions.HTTPError as error:
             return 0, type(error).__name__
         body = json.loads(answer.data) if answer.data[:1] == b"{" else {}

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from plugin.routing.rule import OutputForm
 from plugin.tables import CURSOR, EXPLANATIONS, JOBS, RESULT_SERIES
 
 OPEN_STATES = ("queued", "running", "delivering")
@@ -54,6 +55,8 @@ class Job:
     instances: Instances
     companions: tuple[str, ...] = ()
     """What is made beside the result."""
+    output: OutputForm = "classic"
+    """The form of the result of an Enhanced source."""
     further: tuple[FurtherSeries, ...] = ()
     """The series of the pipeline's further inputs."""
     result_series_uids: tuple[str, ...] = ()
@@ -186,6 +189,21 @@ class Ledger:
                         series_instance_uid=series_instance_uid, job_id=job_id, kind=kind
                     )
                 )
+
+    def own_results(self, job: Job) -> list[str]:
+        """Of the job's result series those that no other job wrote before it."""
+        if job.mode == "shadow":
+            return []
+        return [uid for uid in job.result_series_uids if self.job_of_result(uid) == job.id]
+
+    def take_over_result(self, series_instance_uid: str, job_id: str) -> None:
+        """The series is no longer there: whoever writes it now is its writer."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                sa.update(RESULT_SERIES)
+                .where(RESULT_SERIES.c.series_instance_uid == series_instance_uid)
+                .values(job_id=job_id)
+            )
 
     def job_of_result(self, series_instance_uid: str) -> str | None:
         query = sa.select(RESULT_SERIES.c.job_id).where(

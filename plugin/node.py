@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,8 @@ import uvicorn
 from pipelines.catalog import Catalog
 from pipelines.errors import ConfigurationError, OrthogenError, PassingTrouble
 from plugin.database import database_url, open_engine, prepare_database
+from plugin.delivery.association import quiet_pynetdicom
+from plugin.delivery.dispatch import Dispatch
 from plugin.door.supervise import Child
 from plugin.folders import Folders
 from plugin.follow import take_in_changes
@@ -27,19 +30,23 @@ from plugin.hand_over import HandOver, end_now, follow_life_line, read_hand_over
 from plugin.ledger import Ledger
 from plugin.logs import log_to_stderr
 from plugin.orthanc_rest import OrthancRest
+from plugin.pages.routes import page_routes
 from plugin.parts import Parts
 from plugin.preflight import configuration_problems
 from plugin.receive import Reception
 from plugin.rest import make_app
 from plugin.rule_book import RuleBook
-from plugin.rules_file import RulesFile
+from plugin.rules_file import RulesFile, rules_in_file
 from plugin.settings import REPOSITORY, pipeline_folders, read_settings
 from plugin.submit import Queue
-from plugin.watch import Watched, all_watched, due
+from plugin.tidy import tidy_up
+from plugin.watch import Watched, all_watched, due, put_off
 
 LOOK_EVERY_S = 5.0
 """Without a wake-up, /changes is read this often all the same."""
 TROUBLE_PAUSE_S = 1.0
+UNJUDGED_PAUSE_S = 60.0
+"""A series that cannot be judged must not keep the others waiting."""
 
 log = logging.getLogger(__name__)
 
@@ -65,28 +72,45 @@ class Node:
         ledger = Ledger(open_engine(url))
         queue = Queue(ledger)
         rule_book = RuleBook(ledger.engine, catalog, settings)
-        rule_book.take_in_file(hand_over.section.get("Rules", []), "at start")
+        rule_book.take_in_file(*rules_at_start(hand_over))
         reception = Reception(OrthancRest(hand_over.address), ledger, queue, catalog, settings, rule_book)
-        workers = tuple(make_worker(hand_over, slot) for slot in range(settings.workers))
-        parts = Parts(Folders(hand_over.state), settings, catalog, ledger, queue, reception, workers)
+        parts = Parts(
+            folders=Folders(hand_over.state),
+            settings=settings,
+            catalog=catalog,
+            ledger=ledger,
+            queue=queue,
+            reception=reception,
+            workers=tuple(make_child("plugin.worker", hand_over, slot) for slot in range(settings.workers)),
+            dispatch=Dispatch(ledger),
+            sender=make_child("plugin.delivery.sender", hand_over) if settings.destinations else None,
+            called_ae_title=hand_over.called_ae_title,
+        )
         return cls(parts, hand_over)
+
+    @property
+    def children(self) -> list[Child]:
+        return [*self.parts.workers, *([self.parts.sender] if self.parts.sender else [])]
 
     def run(self) -> None:
         """Serves until the life line ends."""
         self.parts.queue.resume()
-        for worker in self.parts.workers:
-            worker.start()
+        self.parts.dispatch.resume(self.parts.settings.destinations)
+        for child in self.children:
+            child.start()
         threading.Thread(target=self._receive, name="receiver", daemon=True).start()
         say_ready()
-        config = uvicorn.Config(make_app(self.parts), log_config=None, lifespan="off")
+        config = uvicorn.Config(
+            make_app(self.parts, page_routes(self.parts)), log_config=None, lifespan="off"
+        )
         uvicorn.Server(config).run(sockets=[private_socket(self.socket_path)])
         self.stop()
 
     def stop(self) -> None:
-        for worker in self.parts.workers:
-            worker.ask_to_stop()
-        for worker in self.parts.workers:
-            worker.stop()
+        for child in self.children:
+            child.ask_to_stop()
+        for child in self.children:
+            child.stop()
         end_now()
 
     def _receive(self) -> None:
@@ -98,6 +122,7 @@ class Node:
 
     def _receive_once(self) -> float:
         """Takes in what came, judges what is complete; returns the seconds until there may be more."""
+        self._mend()
         try:
             reception = self.parts.reception
             take_in_changes(reception.orthanc, self.parts.ledger, reception.first_look_s())
@@ -106,7 +131,6 @@ class Node:
             for watched in ready:
                 self._look(watched)
                 next_in_s = 0.0
-            self.parts.queue.set_poison_aside()
             return min(next_in_s, LOOK_EVERY_S)
         except PassingTrouble as trouble:
             log.warning("%s", trouble)
@@ -114,9 +138,28 @@ class Node:
             log.exception("the receiver met an error; it goes on")
         return TROUBLE_PAUSE_S
 
+    def _mend(self) -> None:
+        """What a crash has left between two states goes on, whatever else is wrong."""
+        try:
+            self.parts.queue.mend()
+            tidy_up(self.parts.reception.orthanc, self.parts.ledger)
+            self.parts.dispatch.mend()
+        except PassingTrouble as trouble:
+            log.warning("%s", trouble)
+        except Exception:
+            log.exception("mending met an error; it is tried again")
+
     def _look(self, watched: Watched) -> None:
-        for job in self.parts.reception.look(watched):
-            log.info("job %s: %s by rule %r", job.id, job.pipeline, job.rule)
+        try:
+            for job in self.parts.reception.look(watched):
+                log.info("job %s: %s by rule %r", job.id, job.pipeline, job.rule)
+        except Exception as error:
+            log.exception("series %s could not be judged", watched.series_orthanc_id)
+            pause_s = TROUBLE_PAUSE_S * 5 if isinstance(error, PassingTrouble) else UNJUDGED_PAUSE_S
+            until = time.time() + pause_s
+            put_off(
+                self.parts.ledger.engine, watched, until=until, reason="it could not be judged: see the log"
+            )
         self.parts.wake_workers()
 
 
@@ -129,14 +172,27 @@ def private_socket(path: str) -> socket.socket:
     return listening
 
 
-def make_worker(hand_over: HandOver, slot: int) -> Child:
-    command = [sys.executable, "-m", "plugin.worker"]
+def make_child(module: str, hand_over: HandOver, slot: int = 0) -> Child:
+    command = [sys.executable, "-m", module]
     line = replace(hand_over, slot=slot, socket="").line()
     return Child(command, str(REPOSITORY), line, pass_on)
 
 
 def pass_on(line: str) -> None:
     sys.stderr.write(line + "\n")
+
+
+def rules_at_start(hand_over: HandOver) -> tuple[object, str]:
+    """The rules of the file as it is now; as Orthanc read them where there is no one file.
+
+    The hand-over is as old as Orthanc's start: after a restart of this process alone it would put back what
+    has been changed in the file since.
+    """
+    path = Path(hand_over.configuration_path or ".")
+    if path.is_file():
+        with suppress(ConfigurationError):
+            return rules_in_file(path), path.name
+    return hand_over.section.get("Rules", []), "at start"
 
 
 def refuse_errors(hand_over: HandOver, catalog: Catalog) -> None:
@@ -152,6 +208,7 @@ def refuse_errors(hand_over: HandOver, catalog: Catalog) -> None:
 
 def main() -> None:
     log_to_stderr("node")
+    quiet_pynetdicom()
     # Inherited by the workers: BLAS threads would spin against the inference threads.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     hand_over = read_hand_over()

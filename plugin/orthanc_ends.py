@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from dicom_templates.conformance import NotConforming
+from dicom_templates.enhanced_source import all_samples
 from dicom_templates.manifest import sign
-from dicom_templates.series_plan import SliceHeader
-from dicom_templates.source import read_slice
+from dicom_templates.series_plan import SliceHeader, is_own_result
+from dicom_templates.source import read_header
 from dicom_templates.to_series import WrittenInstance
 from pipelines.errors import JobInterrupted, OrthogenError, Refused
 from plugin.ends import Ends
@@ -76,10 +77,12 @@ class OrthancEnds:
 
     def begin(self, series_instance_uids: Sequence[str]) -> None:
         """An earlier attempt by another version of the node may have left part of other series."""
-        left = [uid for uid in self.job.result_series_uids if uid not in series_instance_uids]
+        left = [uid for uid in self.ledger.own_results(self.job) if uid not in series_instance_uids]
         withdraw(self.orthanc, left)
         for number, uid in enumerate(series_instance_uids):
             self.ledger.register_result(uid, self.job.id, "companion" if number else "result")
+            if self.aside is None and self.orthanc.find_series(uid) is None:
+                self.ledger.take_over_result(uid, self.job.id)
         self._update(result_series_uids=list(series_instance_uids))
 
     @property
@@ -125,8 +128,8 @@ class OrthancEnds:
 
     def _require_same(self, instance: WrittenInstance, instance_orthanc_id: str) -> None:
         """A replay writes the same pixels, or it must not be taken for one (PS3.3 C.12.4.1.1)."""
-        stored = read_slice(self.orthanc.instance_file(instance_orthanc_id)).stored_values
-        if not np.array_equal(stored, read_slice(instance.data).stored_values):
+        stored = all_samples(self.orthanc.instance_file(instance_orthanc_id))
+        if not np.array_equal(stored, all_samples(instance.data)):
             raise ResultDiffers(
                 f"instance {instance.sop_instance_uid} is already stored with other pixels",
                 remedy="delete the earlier result, or raise the pipeline's version",
@@ -149,8 +152,9 @@ def set_aside(orthanc: OrthancRest, result_series_uids: Sequence[str], folder: P
         if found is None:
             continue
         for entry in orthanc.instances_of(found):
-            path = folder / f"{entry['MainDicomTags']['SOPInstanceUID']}.dcm"
-            path.write_bytes(orthanc.instance_file(entry["ID"]))
+            data = orthanc.instance_file(entry["ID"])
+            if is_own_result(read_header(data)):  # anybody may have sent something into the series
+                (folder / f"{entry['ID']}.dcm").write_bytes(data)
         signed = orthanc.attachment(found, MANIFEST_ATTACHMENT)
         if signed is not None:
             (folder / f"{series_instance_uid}.json").write_bytes(signed)

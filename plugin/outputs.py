@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from pipelines.volume import SliceResult
 OBJECTS = ("parametric-map", "quality-report", "key-objects", "banner")
 BANNER_TEXT = "AI-PROCESSED - NOT FOR PRIMARY DIAGNOSIS"
 Values = Callable[[SliceResult], NDArray[np.float32]]
+Ready = WrittenInstance | None
 Quarantine = Callable[[WrittenInstance, NotConforming], None]
 
 
@@ -37,7 +38,11 @@ class OutputSeries:
     values: Values
     """From a result, the (rows, columns) this series shows, in its template's quantity."""
 
-    def write(self, source: SourceSlice, result: SliceResult, quarantine: Quarantine) -> WrittenInstance:
+    @property
+    def series_instance_uid(self) -> str:
+        return self.writer.series_instance_uid
+
+    def write(self, source: SourceSlice, result: SliceResult, quarantine: Quarantine) -> Ready:
         """The instance, if it breaks no rule. Raises NotConforming; then it is in quarantine."""
         instance = self.writer.write(source, result.index, self.values(result))
         try:
@@ -45,6 +50,33 @@ class OutputSeries:
         except NotConforming as broken:
             quarantine(instance, broken)
             raise
+
+    def proven(self, source: SourceSlice, instance: WrittenInstance) -> Sequence[ProvenInstance]:
+        """The digests that tie a result to its source, sample for sample."""
+        return [
+            ProvenInstance(
+                result_sop_instance_uid=instance.sop_instance_uid,
+                result_samples_sha256=samples_sha256(read_slice(instance.data).stored_values),
+                source_sop_instance_uid=source.sop_instance_uid,
+                source_samples_sha256=samples_sha256(source.stored_values),
+                source_transfer_syntax_uid=source.transfer_syntax_uid,
+                source_frame_number=source.frame_number,
+            )
+        ]
+
+
+class Output(Protocol):
+    """One result or companion that is images: a series of instances, or one Enhanced instance."""
+
+    @property
+    def series_instance_uid(self) -> str:
+        """Of the series that will be written."""
+
+    def write(self, source: SourceSlice, result: SliceResult, quarantine: Quarantine) -> Ready:
+        """What is ready to be stored with this slice, if anything is."""
+
+    def proven(self, source: SourceSlice, instance: WrittenInstance) -> Sequence[ProvenInstance]:
+        """What ties the instance to its source, sample for sample."""
 
 
 def result_values(result: SliceResult) -> NDArray[np.float32]:
@@ -78,28 +110,19 @@ class Record:
     deviations: list[NDArray[np.float32]] = field(default_factory=list)
     first: SourceSlice | None = None
 
-    def prove(self, series_instance_uid: str, source: SourceSlice, instance: WrittenInstance) -> None:
-        self.proven.setdefault(series_instance_uid, []).append(proven(source, instance))
+    def prove(self, series_instance_uid: str, proven: Sequence[ProvenInstance]) -> None:
+        self.proven.setdefault(series_instance_uid, []).extend(proven)
 
-    def note(self, source: SourceSlice, result: SliceResult, instance: WrittenInstance) -> None:
-        """An instance of the result series itself."""
+    def note(self, source: SourceSlice, result: SliceResult, instance: WrittenInstance | None) -> None:
+        """A slice of the result itself, and the instance that is ready with it."""
         self.first = self.first or source
         if any(name in OBJECTS for name in self.wanted):
-            self.sources.append(source.header)
-            self.results.append(read_header(instance.data))
+            if source.frame_number is None or not self.sources:
+                self.sources.append(source.header)  # objects refer to instances, not to frames
+            if instance is not None:
+                self.results.append(read_header(instance.data))
         if "parametric-map" in self.wanted and isinstance(result, UncertainResult):
             self.deviations.append(result.spread)
-
-
-def proven(source: SourceSlice, instance: WrittenInstance) -> ProvenInstance:
-    """The digests that tie a result to its source, sample for sample."""
-    return ProvenInstance(
-        result_sop_instance_uid=instance.sop_instance_uid,
-        result_samples_sha256=samples_sha256(read_slice(instance.data).stored_values),
-        source_sop_instance_uid=source.sop_instance_uid,
-        source_samples_sha256=samples_sha256(source.stored_values),
-        source_transfer_syntax_uid=source.transfer_syntax_uid,
-    )
 
 
 def objects(
@@ -151,6 +174,6 @@ def series_uid_of(instance: WrittenInstance) -> str:
     return str(scan(instance.data).header.SeriesInstanceUID)
 
 
-def names_of(outputs: Sequence[OutputSeries]) -> list[str]:
+def names_of(outputs: Sequence[Output]) -> list[str]:
     """The Series Instance UIDs, the result's own first."""
-    return [output.writer.series_instance_uid for output in outputs]
+    return [output.series_instance_uid for output in outputs]

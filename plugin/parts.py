@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipelines.catalog import Catalog
+from plugin.delivery.dispatch import Dispatch
 from plugin.door.supervise import Child
 from plugin.folders import Folders
 from plugin.ledger import Ledger
@@ -24,6 +25,11 @@ class Parts:
     queue: Queue
     reception: Reception
     workers: tuple[Child, ...]
+    dispatch: Dispatch
+    sender: Child | None
+    """None where there are no destinations."""
+    called_ae_title: str
+    """Orthanc's own, by which destinations know this node."""
 
     def wake_workers(self) -> None:
         for worker in self.workers:

@@ -4,15 +4,20 @@ so.
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from plugin.ledger import Job
-from plugin.orthanc_ends import bring_back
+from plugin.delivery.dispatch import after_results
+from plugin.ledger import OPEN_STATES, Job
+from plugin.orthanc_ends import bring_back, withdraw
 from plugin.parts import Parts
 from plugin.rest_errors import Conflict, NotFound, Unacceptable
+
+UID = re.compile(r"[0-9.]{1,64}")
+"""Orthanc's find takes wildcards and lists in their place."""
 
 
 def run_now(parts: Parts, wanted: Mapping[str, Any]) -> tuple[Job, bool]:
@@ -28,6 +33,8 @@ def run_now(parts: Parts, wanted: Mapping[str, Any]) -> tuple[Job, bool]:
             f"there is no pipeline {pipeline!r}", remedy="one of " + ", ".join(parts.catalog.names())
         )
     series_uid = str(wanted.get("series_instance_uid", ""))
+    if not UID.fullmatch(series_uid):
+        raise Unacceptable(f"{series_uid!r} is no UID", remedy="digits and dots, at most 64 (PS3.5 9.1)")
     series_orthanc_id = parts.reception.orthanc.find_series(series_uid)
     if series_orthanc_id is None:
         raise NotFound(f"Orthanc has no series {series_uid!r}", remedy="send the series first")
@@ -37,15 +44,21 @@ def run_now(parts: Parts, wanted: Mapping[str, Any]) -> tuple[Job, bool]:
 
 
 def cancel(parts: Parts, job: Job) -> Job:
-    changed = parts.ledger.update(
-        job.id, expect=("queued", "running"), state="cancelled", stage="cancelled", finished=time.time()
-    )
-    require(changed, job, "cancelled", "queued or running")
+    """Images that have been delivered already stay where they are."""
+    with parts.ledger.transaction() as connection:
+        ended: dict[str, Any] = {"state": "cancelled", "stage": "cancelled", "finished": time.time()}
+        changed = parts.ledger.update_in(connection, job.id, expect=OPEN_STATES, **ended)
+        if changed:
+            parts.dispatch.cancel(connection, job)
+    require(changed, job, "cancelled", "queued, running or delivering")
     parts.queue.cancel(job)
     return again(parts, job)
 
 
 def retry(parts: Parts, job: Job) -> Job:
+    """From the step that failed: a job whose results exist is only delivered once more."""
+    if parts.dispatch.again(job):
+        return again(parts, job)
     changed = parts.queue.next_attempt(job, expect=("failed", "cancelled"), reasons=[], delay_s=0)
     require(changed, job, "retried", "failed or cancelled")
     parts.wake_workers()
@@ -53,13 +66,21 @@ def retry(parts: Parts, job: Job) -> Job:
 
 
 def release(parts: Parts, job: Job) -> Job:
-    """A person takes responsibility: the held result goes into Orthanc."""
+    """A person takes responsibility: the held result goes into Orthanc, and on to its destinations."""
     require(job.state == "held", job, "released", "held")
     folder = parts.folders.held / job.id
-    bring_back(parts.reception.orthanc, folder)
-    parts.ledger.update(
-        job.id, expect=("held",), state="done", stage="done", reasons=[*job.reasons, "released by a person"]
-    )
+    if not bring_back(parts.reception.orthanc, folder):
+        raise Conflict(
+            f"the held result of job {job.id} is gone", remedy="retry is not possible; run the series again"
+        )
+    state = after_results(job)
+    reasons = [*job.reasons, "released by a person"]
+    with parts.ledger.transaction() as connection:
+        going: dict[str, Any] = {"state": state, "stage": state, "reasons": reasons}
+        released = parts.ledger.update_in(connection, job.id, expect=("held",), **going)
+        if released and state == "delivering":
+            parts.dispatch.begin(connection, job)
+    require(released, again(parts, job), "released", "held")
     shutil.rmtree(folder, ignore_errors=True)
     return again(parts, job)
 
@@ -67,14 +88,14 @@ def release(parts: Parts, job: Job) -> Job:
 def reject(parts: Parts, job: Job) -> Job:
     """A person refuses the held result; it is deleted."""
     require(job.state == "held", job, "rejected", "held")
-    shutil.rmtree(parts.folders.held / job.id, ignore_errors=True)
-    parts.ledger.update(
-        job.id,
-        expect=("held",),
-        state="cancelled",
-        stage="rejected",
-        reasons=[*job.reasons, "rejected by a person"],
+    reasons = [*job.reasons, "rejected by a person"]
+    rejected = parts.ledger.update(
+        job.id, expect=("held",), state="cancelled", stage="rejected", reasons=reasons
     )
+    require(rejected, again(parts, job), "rejected", "held")
+    # A release that broke off may have brought part of it back.
+    withdraw(parts.reception.orthanc, parts.ledger.own_results(job))
+    shutil.rmtree(parts.folders.held / job.id, ignore_errors=True)
     return again(parts, job)
 
 

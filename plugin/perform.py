@@ -80,7 +80,7 @@ class Performer:
         identity = run_identity(pipeline, request, self.settings)
         ends = OrthancEnds(self.orthanc, self.ledger, job, self.folders)
         with interrupted_when_lost(pipeline, self.ledger, job):
-            return run_job(ends.inputs(), pipeline, identity, ends.ends(), job.companions)
+            return run_job(ends.inputs(), pipeline, identity, ends.ends(), job.companions, job.output)
 
     def _finish(self, job: Job, outcome: Outcome) -> str:
         verdict = outcome.verdict
@@ -115,13 +115,14 @@ class Performer:
     def _interrupted(self, job: Job) -> str:
         """Cancelled: nothing half-made stays. Taken over: whoever has the job now writes the same objects."""
         present = self.ledger.job(job.id)
-        if present is not None and present.state == "cancelled":
-            withdraw(self.orthanc, present.result_series_uids)
+        if present is not None and present.state == "cancelled" and present.attempts == job.attempts:
+            withdraw(self.orthanc, self.ledger.own_results(present))
         return "interrupted"
 
     def _fail(self, job: Job, reasons: list[str]) -> str:
         present = self.ledger.job(job.id)
-        withdraw(self.orthanc, present.result_series_uids if present else ())
+        if present is not None and present.attempts == job.attempts:
+            withdraw(self.orthanc, self.ledger.own_results(present))
         self.ledger.update(
             job.id,
             expect=("running",),

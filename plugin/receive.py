@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from pipelines.catalog import Catalog
 from pipelines.manifest import Manifest
-from plugin.describe import Description, describe, further_series
+from plugin.describe import Description, InputGone, describe, further_series
 from plugin.ledger import Job, Ledger
 from plugin.orthanc_rest import Gone, OrthancRest
 from plugin.routing.completeness import CompletenessRules, completeness, policy_for
@@ -28,8 +28,9 @@ from plugin.routing.rule import Rule
 from plugin.routing.verdict import Routing
 from plugin.rule_book import RuleBook
 from plugin.settings import Settings
-from plugin.submit import CompleteSeries, Queue
-from plugin.traffic import admitted_times, known_series, record
+from plugin.submit import CompleteSeries, Queue, job_key
+from plugin.tables import TRAFFIC
+from plugin.traffic import admitted_times, forget, known_series, record
 from plugin.watch import Watched, look_again, look_at_the_rest, settle
 
 OWN_RESULT = "a result of this node is never input"
@@ -37,6 +38,16 @@ EXPECTED_COUNT_LOOK_S = 0.2
 STORM = "storm guard: "
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job to be: its order, and the series it takes."""
+
+    order: Order
+    series: CompleteSeries
+    again: bool
+    """The same content was done before, and its result is gone."""
 
 
 class CameMeanwhile(Exception):
@@ -82,12 +93,17 @@ class Reception:
                 return self._judge(connection, watched, description, rules)
         except CameMeanwhile:
             return []
+        except InputGone as gone:
+            with self.ledger.transaction() as connection:
+                forget(connection, TRAFFIC.c.series_instance_uid == gone.series_instance_uid)
+            return []
 
     def _judge(
         self, connection: sa.Connection, watched: Watched, description: Description, rules: Sequence[Rule]
     ) -> list[Job]:
         now = datetime.now().astimezone()
-        loop = check_hops(description.hops, self.settings.guards)
+        written_here = self.ledger.job_of_result(description.series.series_instance_uid) is not None
+        loop = check_hops(max(description.hops, int(written_here)), self.settings.guards)
         if not loop.admitted:
             self._explain(
                 connection, description, {"decisions": [], "summary": f"{OWN_RESULT}: {loop.reason}"}
@@ -100,10 +116,13 @@ class Reception:
             if not_yet is not None:
                 require(look_again(connection, not_yet))
                 return []
-            record(connection, description.facts)
-            look_at_the_rest(connection, description.series.study_instance_uid, at=now.timestamp())
         facts = as_recorded(description.facts, study) if watched.stage == "waiting" else description.facts
-        return self._route(connection, watched, description, route(facts, rules, study, now=now))
+        routing = route(facts, rules, study, now=now)
+        planned = self._planned(connection, description, routing)  # asks Orthanc: before the first write
+        if watched.stage == "arriving":
+            record(connection, description.facts, watched.series_orthanc_id)
+            look_at_the_rest(connection, description.series.study_instance_uid, at=now.timestamp())
+        return self._route(connection, watched, description, routing, planned)
 
     def _not_complete(
         self,
@@ -139,15 +158,19 @@ class Reception:
         return check_rate(source, admitted, now=now, limits=self.settings.guards)
 
     def _route(
-        self, connection: sa.Connection, watched: Watched, description: Description, routing: Routing
+        self,
+        connection: sa.Connection,
+        watched: Watched,
+        description: Description,
+        routing: Routing,
+        planned: Sequence[Planned],
     ) -> list[Job]:
         jobs: list[Job] = []
         fates = []
-        for order in orders(routing):
-            entry = self.catalog[order.pipeline]
-            series = with_inputs(self.orthanc, description.series, order, entry.manifest)
-            job, new = self.queue.submit(connection, series, order, entry, again=False)
-            fates.append({"rules": list(order.rules), "job": job.id, "new": new})
+        for each in planned:
+            entry = self.catalog[each.order.pipeline]
+            job, new = self.queue.submit(connection, each.series, each.order, entry, again=each.again)
+            fates.append({"rules": list(each.order.rules), "job": job.id, "new": new})
             jobs += [job] if new else []
         self._explain(connection, description, {**routing.as_json(), "jobs": fates})
         if routing.waits:
@@ -156,6 +179,24 @@ class Reception:
             require(look_again(connection, waiting))
             return jobs
         return self._end(connection, watched, jobs)
+
+    def _planned(
+        self, connection: sa.Connection, description: Description, routing: Routing
+    ) -> list[Planned]:
+        """What the rules ask for, with the series of every input."""
+        planned = []
+        for order in orders(routing):
+            entry = self.catalog[order.pipeline]
+            series = with_inputs(self.orthanc, description.series, order, entry.manifest)
+            earlier = self.ledger.with_key(connection, job_key(series, entry, order.mode, order.output))
+            planned.append(Planned(order, series, again=earlier is not None and self._is_gone(earlier)))
+        return planned
+
+    def _is_gone(self, job: Job) -> bool:
+        """A live result that was done, and is no longer in Orthanc: the study was deleted and came again."""
+        if job.state != "done" or job.mode != "live" or not job.result_series_uids:
+            return False
+        return self.orthanc.find_series(job.result_series_uids[0]) is None
 
     def _end(self, connection: sa.Connection, watched: Watched, jobs: list[Job]) -> list[Job]:
         require(settle(connection, watched))
@@ -223,6 +264,7 @@ def requested(rules: Sequence[Rule], pipeline: str) -> Order:
         on_hold=rule.on_hold,
         send_to=rule.send_to,
         companions=rule.companions,
+        output=rule.output,
         inputs=(),
         not_before=None,
     )

@@ -7,32 +7,46 @@ which no cross-site form can send. Errors are JSON: error, detail, remedy.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import anyio.to_thread
+from sqlalchemy.exc import IntegrityError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 from pipelines.errors import OrthogenError
+from plugin.delivery.association import Peer
+from plugin.delivery.overview import echo, shown_deliveries, shown_destinations
 from plugin.health import health
 from plugin.identity import node_version
 from plugin.ledger import STATES, Job
+from plugin.moment import moment
 from plugin.parts import Parts
 from plugin.people import cancel, reject, release, retry, run_now
-from plugin.rest_errors import Conflict, NotFound, Unacceptable, as_json, on_error, on_http_error
+from plugin.rest_errors import (
+    Conflict,
+    NotFound,
+    PlainJSONResponse,
+    Unacceptable,
+    as_json,
+    on_clash,
+    on_error,
+    on_http_error,
+    on_unexpected,
+)
 from plugin.rest_rules import dry_run, get_rules, list_versions, put_rules, replay_rules, roll_back
 from plugin.watch import all_watched
 
 Handler = Callable[[Parts, Request], Any]
 
 
-def make_app(parts: Parts) -> Starlette:
-    """The routes, in one place."""
+def make_app(parts: Parts, pages: Sequence[BaseRoute] = ()) -> Starlette:
+    """The routes, in one place; `pages` are those of the admin pages."""
 
     def get(path: str, handler: Handler) -> Route:
         return Route("/orthogen/api" + path, _called(parts, handler), methods=["GET"])
@@ -48,10 +62,14 @@ def make_app(parts: Parts) -> Starlette:
         get("/jobs", list_jobs),
         post("/jobs", post_job),
         get("/jobs/{id}", get_job),
-        post("/jobs/{id}/cancel", lambda parts, request: shown(cancel(parts, job_of(parts, request)))),
-        post("/jobs/{id}/retry", lambda parts, request: shown(retry(parts, job_of(parts, request)))),
-        post("/jobs/{id}/release", lambda parts, request: shown(release(parts, job_of(parts, request)))),
-        post("/jobs/{id}/reject", lambda parts, request: shown(reject(parts, job_of(parts, request)))),
+        post("/jobs/{id}/cancel", lambda parts, request: whole(parts, cancel(parts, job_of(parts, request)))),
+        post("/jobs/{id}/retry", lambda parts, request: whole(parts, retry(parts, job_of(parts, request)))),
+        post(
+            "/jobs/{id}/release", lambda parts, request: whole(parts, release(parts, job_of(parts, request)))
+        ),
+        post("/jobs/{id}/reject", lambda parts, request: whole(parts, reject(parts, job_of(parts, request)))),
+        get("/destinations", list_destinations),
+        post("/destinations/{name}/echo", echo_destination),
         get("/explain", explain),
         get("/pipelines", list_pipelines),
         get("/rules", get_rules),
@@ -60,8 +78,14 @@ def make_app(parts: Parts) -> Starlette:
         post("/rules/rollback", roll_back),
         post("/rules/dry-run", dry_run),
         post("/rules/replay", replay_rules),
+        *pages,
     ]
-    handlers: dict[Any, Any] = {HTTPException: on_http_error, OrthogenError: on_error}
+    handlers: dict[Any, Any] = {
+        HTTPException: on_http_error,
+        OrthogenError: on_error,
+        IntegrityError: on_clash,
+        Exception: on_unexpected,
+    }
     return Starlette(routes=routes, exception_handlers=handlers)
 
 
@@ -75,14 +99,14 @@ def _called(
             )
         request.state.body = await request.body()
         answer = await anyio.to_thread.run_sync(handler, parts, request)
-        return answer if isinstance(answer, Response) else JSONResponse(answer)
+        return answer if isinstance(answer, Response) else PlainJSONResponse(answer)
 
     return endpoint
 
 
 def get_health(parts: Parts, _request: Request) -> Response:
     found = health(parts)
-    return JSONResponse(found, status_code=200 if found["status"] == "ok" else 503)
+    return PlainJSONResponse(found, status_code=200 if found["status"] == "ok" else 503)
 
 
 def list_jobs(parts: Parts, request: Request) -> list[dict[str, Any]]:
@@ -92,11 +116,11 @@ def list_jobs(parts: Parts, request: Request) -> list[dict[str, Any]]:
     if equals.get("state", STATES[0]) not in STATES:
         raise Unacceptable(f"state {equals['state']!r} does not exist", remedy="one of " + ", ".join(STATES))
     jobs = parts.ledger.jobs(limit=_limit(asked.get("limit")), since=_since(asked.get("since")), **equals)
-    return [shown(job) for job in jobs]
+    return [whole(parts, job) for job in jobs]
 
 
 def get_job(parts: Parts, request: Request) -> dict[str, Any]:
-    return shown(job_of(parts, request))
+    return whole(parts, job_of(parts, request))
 
 
 def post_job(parts: Parts, request: Request) -> Response:
@@ -106,9 +130,9 @@ def post_job(parts: Parts, request: Request) -> Response:
         raise Conflict(
             f"the same content was already given to this pipeline version as job {job.id}",
             remedy='send "force": true to run it once more',
-            job=shown(job),
+            job=whole(parts, job),
         )
-    return JSONResponse(shown(job), status_code=201)
+    return PlainJSONResponse(whole(parts, job), status_code=201)
 
 
 def explain(parts: Parts, request: Request) -> dict[str, Any]:
@@ -129,7 +153,7 @@ def explain(parts: Parts, request: Request) -> dict[str, Any]:
         "study_instance_uid": study_instance_uid,
         "series": judgements,
         "open": open_fates,
-        "jobs": [shown(job) for job in jobs],
+        "jobs": [whole(parts, job) for job in jobs],
     }
 
 
@@ -138,6 +162,23 @@ def list_pipelines(parts: Parts, _request: Request) -> list[dict[str, Any]]:
         {**entry.manifest.model_dump(mode="json", by_alias=True), "ModelSha256": entry.model_sha256}
         for entry in parts.catalog
     ]
+
+
+def list_destinations(parts: Parts, _request: Request) -> list[dict[str, Any]]:
+    return shown_destinations(parts.ledger, parts.settings)
+
+
+def echo_destination(parts: Parts, request: Request) -> dict[str, Any]:
+    """A C-ECHO; when it succeeds, what waits for the destination goes at once."""
+    name = str(request.path_params["name"])
+    destination = parts.settings.destinations.get(name)
+    if destination is None:
+        known = ", ".join(parts.settings.destinations) or "none is configured"
+        raise NotFound(f"there is no destination {name!r}", remedy=f"one of: {known}")
+    answer = echo(Peer(name, destination, parts.called_ae_title))
+    with parts.ledger.transaction() as connection:
+        parts.dispatch.hasten(connection, name)
+    return answer
 
 
 def job_of(parts: Parts, request: Request) -> Job:
@@ -149,7 +190,12 @@ def job_of(parts: Parts, request: Request) -> Job:
     return job
 
 
-def shown(job: Job) -> dict[str, Any]:
+def whole(parts: Parts, job: Job) -> dict[str, Any]:
+    """The job with its deliveries."""
+    return shown(job, shown_deliveries(parts.ledger, job))
+
+
+def shown(job: Job, deliveries: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
     """A job as the interface promises it."""
     return {
         "id": job.id,
@@ -164,6 +210,7 @@ def shown(job: Job) -> dict[str, Any]:
         "source_series_uid": job.source_series_uid,
         "source_instances": len(job.instances),
         "companions": list(job.companions),
+        "output": job.output,
         "result_series_uids": list(job.result_series_uids),
         "verdict": job.verdict,
         "reasons": list(job.reasons),
@@ -173,14 +220,9 @@ def shown(job: Job) -> dict[str, Any]:
         "created": moment(job.created),
         "started": moment(job.started),
         "finished": moment(job.finished),
-        "deliveries": [],
+        "deliveries": list(deliveries),
         "node_version": node_version(),
     }
-
-
-def moment(seconds: float | None) -> str | None:
-    """ISO 8601 in UTC."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def _limit(text: str | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -28,6 +29,8 @@ class Conflict(OrthogenError):
         self.job = job
 
 
+log = logging.getLogger(__name__)
+
 STATUS: tuple[tuple[type[OrthogenError], int, str], ...] = (
     (Unacceptable, 400, "bad request"),
     (NotFound, 404, "not found"),
@@ -37,19 +40,42 @@ STATUS: tuple[tuple[type[OrthogenError], int, str], ...] = (
 )
 
 
+class PlainJSONResponse(JSONResponse):
+    """JSON in ASCII: older versions of Orthanc's plugin cut other characters off."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+
+
+async def on_unexpected(_request: Request, error: Exception) -> JSONResponse:
+    """Its text may hold anything, so it stays in the log."""
+    log.exception("an unexpected error in the interface", exc_info=error)
+    body = {"error": "internal error", "detail": type(error).__name__, "remedy": "see the node's log"}
+    return PlainJSONResponse(body, status_code=500)
+
+
+async def on_clash(_request: Request, _error: Exception) -> JSONResponse:
+    body = {
+        "error": "conflict",
+        "detail": "somebody else changed the same thing at this moment",
+        "remedy": "look again, then try once more",
+    }
+    return PlainJSONResponse(body, status_code=409)
+
+
 async def on_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, OrthogenError)
     status, title = next((status, title) for kind, status, title in STATUS if isinstance(error, kind))
     body: dict[str, Any] = {"error": title, "detail": error.what, "remedy": error.remedy}
     if isinstance(error, Conflict) and error.job is not None:
         body["job"] = error.job
-    return JSONResponse(body, status_code=status)
+    return PlainJSONResponse(body, status_code=status)
 
 
 async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     remedy = "GET /orthogen/api/health shows whether the node works; docs/api.md lists the routes"
-    return JSONResponse(
+    return PlainJSONResponse(
         {"error": error.detail.lower(), "detail": error.detail, "remedy": remedy},
         status_code=error.status_code,
     )

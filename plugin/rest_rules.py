@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from dicom_templates.source import read_header
 from plugin.describe import describe, described_file
 from plugin.parts import Parts
-from plugin.rest_errors import NotFound, Unacceptable, as_json
+from plugin.people import UID
+from plugin.rest_errors import NotFound, PlainJSONResponse, Unacceptable, as_json
 from plugin.routing.facts import SeriesFacts
 from plugin.routing.problems import Problem
 from plugin.routing.replay import replay
@@ -50,12 +51,12 @@ def answer(proposal: Proposal, before: list[dict[str, Any]]) -> Response:
     if any(problem.severity == "error" for problem in proposal.problems):
         first = next(problem for problem in proposal.problems if problem.severity == "error")
         error = {"error": "refused", "detail": f"{first.path}: {first.what}", "remedy": first.allowed}
-        return JSONResponse({**error, "problems": problems}, status_code=422)
+        return PlainJSONResponse({**error, "problems": problems}, status_code=422)
     version = proposal.version
     if version is None:
-        return JSONResponse({"changed": False, "problems": problems})
+        return PlainJSONResponse({"changed": False, "problems": problems})
     diff = [change.as_json() for change in differences(before, version.rules_json)]
-    return JSONResponse({"changed": True, **version.as_json(), "diff": diff, "problems": problems})
+    return PlainJSONResponse({"changed": True, **version.as_json(), "diff": diff, "problems": problems})
 
 
 def list_versions(parts: Parts, _request: Request) -> list[dict[str, Any]]:
@@ -108,8 +109,13 @@ def proposed_rules(parts: Parts, body: Mapping[str, Any]) -> tuple[Rule, ...]:
 
 def tried_on(parts: Parts, body: Mapping[str, Any], rules: Sequence[Rule]) -> list[SeriesFacts]:
     if "values" in body:
+        if not isinstance(body["values"], dict) or None in body["values"].values():
+            raise Unacceptable("values is no object of texts and numbers", remedy='{"Modality": "CT", ...}')
         return [facts_from_values(body["values"], received=datetime.now().astimezone())]
     orthanc = parts.reception.orthanc
+    for name in TRIED_ON[1:]:
+        if name in body and not UID.fullmatch(str(body[name])):
+            raise Unacceptable(f"{name} is no UID", remedy="digits and dots, at most 64 (PS3.5 9.1)")
     if "series_instance_uid" in body:
         found = orthanc.find_series(str(body["series_instance_uid"]))
         series = [found] if found else []

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from pipelines.errors import ConfigurationError
 from plugin.rule_book import RuleBook
 from plugin.settings import SECTION, read_configuration
 
 log = logging.getLogger(__name__)
+
+
+def rules_in_file(path: Path) -> Any:
+    """The rules of the configuration file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or its section is no object.
+    """
+    section = read_configuration(path).get(SECTION, {})
+    if not isinstance(section, dict):
+        raise ConfigurationError(f"{SECTION} is no object", remedy="see docs/configuration.md")
+    return section.get("Rules", [])
 
 
 class RulesFile:
@@ -27,8 +40,7 @@ class RulesFile:
             return
         self._seen = stamp
         try:
-            section = read_configuration(self._path).get(SECTION, {})
-            proposal = self._rule_book.take_in_file(section.get("Rules", []), self._path.name)
+            proposal = self._rule_book.take_in_file(rules_in_file(self._path), self._path.name)
         except ConfigurationError as error:
             log.warning("the changed configuration is not taken in: %s", error)
             return

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from dicom_templates.identity import RunIdentity
-from dicom_templates.series_plan import SeriesPlan, check_slice
-from dicom_templates.source import SourceSlice, read_slice
+from dicom_templates.series_plan import SeriesPlan
+from dicom_templates.source import SourceSlice
 from dicom_templates.to_series import WrittenInstance
 from pipelines.ahead import map_ahead
 from pipelines.gate import Gate, Verdict
@@ -21,7 +21,7 @@ from pipelines.pipeline import Pipeline
 from pipelines.volume import SliceResult, SliceValues
 from plugin.ends import Ends
 from plugin.outputs import Record, manifests, names_of, objects, series_uid_of
-from plugin.plan_job import Inputs, Plan, plan_job
+from plugin.plan_job import Form, Inputs, Plan, PlannedInput, plan_job
 
 FETCHED_AHEAD = 6
 STORED_AHEAD = 4
@@ -46,6 +46,7 @@ def run_job(
     identity: RunIdentity,
     ends: Ends,
     companions: Sequence[str] = (),
+    form: Form = "classic",
 ) -> Outcome:
     """Runs one pipeline over one series, or several that lie on one grid.
 
@@ -57,15 +58,16 @@ def run_job(
         JobInterrupted: the job was cancelled or taken over.
     """
     ends.report("plan", 0.0)
-    plan = plan_job(inputs, pipeline, identity, companions, ends)
+    plan = plan_job(inputs, pipeline, identity, companions, ends, form)
     gate, record = Gate(pipeline.entry.manifest), Record(companions)
     sources: dict[int, SourceSlice] = {}
     uids = names_of(plan.outputs)
     ends.begin(uids)
     clipped = 0
     with ThreadPoolExecutor(FETCHED_AHEAD + STORED_AHEAD, thread_name_prefix="ends") as threads:
-        fetched = map_ahead(ends.fetch, keys(plan.series), executor=threads, ahead=FETCHED_AHEAD)
-        slices = to_volume(fetched, plan.series, sources)
+        fetch = plan.input.fetching(ends)
+        fetched = map_ahead(fetch, keys(plan.series), executor=threads, ahead=FETCHED_AHEAD)
+        slices = to_volume(fetched, plan.input, sources)
         results = pipeline.stream(  # preprocess > infer, and back
             slices, plan.series.grid, seed=identity.seed, further=further_slices(plan, ends)
         )
@@ -74,12 +76,12 @@ def run_job(
         stored = map_ahead(storing(ends), instances, executor=threads, ahead=STORED_AHEAD)
         for done, instance in enumerate(stored, start=1):
             clipped += instance.clipped_voxels
-            ends.report("infer", done / (plan.slices * len(plan.outputs)))
+            ends.report("infer", done / plan.stored)
     verdict = gate.verdict()
     uids += store_objects(record, identity, verdict, uids, ends)
     for uid, signed in manifests(record, identity, verdict, plan.first):
         ends.prove(uid, signed)
-    return Outcome(tuple(uids), plan.slices, clipped, verdict, tuple(pipeline.warnings))
+    return Outcome(tuple(uids), plan.instances, clipped, verdict, tuple(pipeline.warnings))
 
 
 def keys(plan: SeriesPlan) -> list[str]:
@@ -87,15 +89,14 @@ def keys(plan: SeriesPlan) -> list[str]:
 
 
 def to_volume(
-    fetched: Iterable[bytes], plan: SeriesPlan, sources: dict[int, SourceSlice]
+    fetched: Iterable[bytes], planned: PlannedInput, sources: dict[int, SourceSlice]
 ) -> Iterator[SliceValues]:
     """DICOM ends here: numbers in physical units, each checked against the plan.
 
     `sources` keeps what `to_series` will need, for as long as the slice is on its way.
     """
     for index, data in enumerate(fetched):
-        source = read_slice(data)
-        check_slice(plan, index, source)
+        source = planned.read(index, data)
         sources[index] = source
         yield SliceValues(index, source.values(), source.padding())
 
@@ -103,7 +104,7 @@ def to_volume(
 def further_slices(plan: Plan, ends: Ends) -> dict[str, Iterator[SliceValues]]:
     """The slices of the further inputs; of their sources nothing needs to be kept."""
     return {
-        name: to_volume(map(ends.fetch, keys(other)), other, NothingKept())
+        name: to_volume(map(other.fetching(ends), keys(other.series)), other, NothingKept())
         for name, other in plan.further.items()
     }
 
@@ -118,15 +119,18 @@ class NothingKept(dict[int, SourceSlice]):
 def to_series(
     results: Iterable[SliceResult], plan: Plan, sources: dict[int, SourceSlice], record: Record, ends: Ends
 ) -> Iterator[WrittenInstance]:
-    """DICOM begins again: one instance per source slice in each output series, none that breaks a rule."""
+    """DICOM begins again: one instance per source slice in each output series, or one for all frames of an
+    Enhanced source; none that breaks a rule.
+    """
     for result in results:
         source = sources.pop(result.index)
         for number, output in enumerate(plan.outputs):
             instance = output.write(source, result, ends.quarantine)
-            record.prove(output.writer.series_instance_uid, source, instance)
             if number == 0:
                 record.note(source, result, instance)
-            yield instance
+            if instance is not None:
+                record.prove(output.series_instance_uid, output.proven(source, instance))
+                yield instance
 
 
 def storing(ends: Ends) -> Callable[[WrittenInstance], WrittenInstance]:

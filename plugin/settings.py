@@ -41,6 +41,13 @@ class Destination(_Frozen):
     host: str
     port: int = Field(ge=1, le=65535)
     storage_commitment: bool = False
+    """Delivered then means that the receiver has taken over the responsibility (PS3.4 J)."""
+    associations: int = Field(1, ge=1, le=16)
+    """Deliveries to it at once, each over an association of its own."""
+    timeout_seconds: float = Field(30.0, ge=0.5, le=3600)
+    """Longest wait for a connection, and for the answer to an image, its transfer included."""
+    give_up_after_hours: float = Field(72.0, gt=0, le=8760)
+    """How long a delivery is tried before it is failed. Three days, so that a weekend is no loss."""
 
 
 class Settings(_Frozen):
@@ -74,6 +81,9 @@ class Settings(_Frozen):
     """When series count as complete, where neither a rule nor `QuietSeconds` says it well enough."""
     guards: GuardLimits = GuardLimits()
     """Against loops and storms."""
+    commitment_port: int | None = Field(None, ge=1, le=65535)
+    """Where receivers report storage commitment on an association of their own (PS3.4 J.3.3); without it
+    only reports on our own association are heard."""
     destinations: Mapping[str, Destination] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
 

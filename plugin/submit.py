@@ -29,6 +29,8 @@ WORKFLOW = "run_job"
 PRIORITIES = {"stat": 1, "high": 5, "routine": 10}
 """DBOS: lower is sooner, and leaving it out would mean 0, sooner than STAT."""
 ALL = 1_000_000
+ACTIVE = ("PENDING", "ENQUEUED", "DELAYED")
+LOST_ENDS_ALLOWED = 10
 JOB_NAMESPACE = uuid.UUID("6f1a9a53-55c7-4f0c-9b0c-0f6d2b7a7a10")
 
 
@@ -54,11 +56,12 @@ def content_sha256(sop_instance_uids: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(sop_instance_uids)).encode("ascii")).hexdigest()
 
 
-def job_key(series: CompleteSeries, entry: CatalogEntry, mode: str) -> str:
+def job_key(series: CompleteSeries, entry: CatalogEntry, mode: str, output: str = "classic") -> str:
     """The same content by the same pipeline version, model and configuration is the same job."""
     manifest = entry.manifest
     digests = [series.content_sha256, entry.model_sha256, entry.config_sha256]
     parts = [*digests, manifest.name, manifest.version, mode]
+    parts += [output] if output != "classic" else []
     return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()
 
 
@@ -83,14 +86,26 @@ class Queue:
         """The job for this content, and whether it is new; `again` makes a new one even if it was done
         before.
         """
-        key = job_key(series, entry, order.mode)
+        key = job_key(series, entry, order.mode, order.output)
         earlier = self._ledger.with_key(connection, key)
         if earlier is not None and not again:
+            if earlier.state in ("failed", "cancelled"):
+                return self._once_more(connection, earlier), True
             return earlier, False
         job = _new_job(key, series, order, entry, nonce=earlier.id if earlier else "")
         self._ledger.add(connection, job)
         self.enqueue(job, connection, delay_s=_seconds_until(order.not_before))
         return job, True
+
+    def _once_more(self, connection: sa.Connection, job: Job) -> Job:
+        """What failed, or was cancelled, is tried again when the content comes again."""
+        following = replace(job, attempts=job.attempts + 1, state="queued")
+        waiting: dict[str, Any] = {"state": "queued", "stage": "queued", "progress": 0.0, "finished": None}
+        self._ledger.update_in(
+            connection, job.id, expect=(job.state,), attempts=following.attempts, reasons=[], **waiting
+        )
+        self.enqueue(following, connection)
+        return following
 
     def enqueue(self, job: Job, connection: sa.Connection, *, delay_s: float = 0.0) -> None:
         """Hands the job's present attempt to the workers; doing so twice is the same as once."""
@@ -134,20 +149,26 @@ class Queue:
         for job in self._ledger.jobs(state="queued", limit=ALL):
             with self._ledger.transaction() as connection:
                 self.enqueue(job, connection)
+        self.mend()
+
+    def mend(self) -> None:
+        """A job that nobody runs any more goes on; one under which workers keep crashing is failed."""
         for job in self._ledger.jobs(state="running", limit=ALL):
-            if self._status(job) not in ("PENDING", "ENQUEUED", "DELAYED"):
+            status = self._status(job)
+            if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+                self._fail(job, "the worker crashed repeatedly while running this job; it is set aside")
+            elif status in ACTIVE:
+                continue
+            elif job.attempts >= LOST_ENDS_ALLOWED:
+                self._fail(job, f"its end was lost {job.attempts} times; it is set aside")
+            else:
                 self.next_attempt(
                     job, expect=("running",), reasons=["its end was lost; once more"], delay_s=0
                 )
 
-    def set_poison_aside(self) -> None:
-        """A job under which workers crash again and again is failed, and the queue goes on."""
-        for job in self._ledger.jobs(state="running", limit=ALL):
-            if self._status(job) == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-                reason = "the worker crashed repeatedly while running this job; it is set aside"
-                self._ledger.update(
-                    job.id, expect=("running",), state="failed", stage="failed", reasons=[reason]
-                )
+    def _fail(self, job: Job, reason: str) -> None:
+        ended = {"state": "failed", "stage": "failed", "reasons": [reason], "finished": time.time()}
+        self._ledger.update(job.id, expect=("running",), attempt=job.attempts, **ended)
 
     def _status(self, job: Job) -> str | None:
         found = self._client.list_workflows(
@@ -174,6 +195,7 @@ def _new_job(key: str, series: CompleteSeries, order: Order, entry: CatalogEntry
         "priority": order.priority,
         "send_to": order.send_to,
         "companions": order.companions,
+        "output": order.output,
     }
     return Job(
         id=str(uuid.uuid5(JOB_NAMESPACE, key + nonce)),

@@ -34,12 +34,13 @@ TRAFFIC = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("study_instance_uid", sa.Text, nullable=False, index=True),
     sa.Column("series_instance_uid", sa.Text, nullable=False),
+    sa.Column("series_orthanc_id", sa.Text, nullable=False, index=True),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("at", sa.Float, nullable=False, index=True),
     sa.Column("facts", sa.LargeBinary, nullable=False),
 )
 """What the rules saw of each complete series: for other rules of the same study, for replay, for rate limits.
-"""
+It may point at a person, and goes when the series is deleted from Orthanc."""
 
 RULE_SETS = sa.Table(
     "orthogen_rule_sets",
@@ -75,6 +76,7 @@ JOBS = sa.Table(
     sa.Column("priority", sa.Text, nullable=False),
     sa.Column("send_to", sa.JSON, nullable=False),
     sa.Column("companions", sa.JSON, nullable=False),
+    sa.Column("output", sa.Text, nullable=False, server_default="classic"),
     sa.Column("study_instance_uid", sa.Text, nullable=False, index=True),
     sa.Column("source_series_uid", sa.Text, nullable=False, index=True),
     sa.Column("series_orthanc_id", sa.Text, nullable=False),
@@ -116,3 +118,60 @@ EXPLANATIONS = sa.Table(
     sa.Column("routing", sa.JSON, nullable=False),
 )
 """Why each series was, or was not, processed, each time it was complete."""
+
+DELIVERIES = sa.Table(
+    "orthogen_deliveries",
+    METADATA,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("destination", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("turn", sa.Integer, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("last_error", sa.Text),
+    sa.Column("next_attempt", sa.Float),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("started", sa.Float),
+    sa.Column("finished", sa.Float),
+)
+"""One row per job and destination. `turn` counts how often it was queued, `attempts` how often the
+destination was called: of two processes with one delivery only the one with the present turn may write."""
+
+DELIVERY_IMAGES = sa.Table(
+    "orthogen_delivery_images",
+    METADATA,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("destination", sa.Text, primary_key=True),
+    sa.Column("sop_instance_uid", sa.Text, primary_key=True),
+    sa.Column("sop_class_uid", sa.Text, nullable=False),
+    sa.Column("transfer_syntax_uid", sa.Text, nullable=False),
+    sa.Column("instance_orthanc_id", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("commitment_failures", sa.Integer, nullable=False),
+)
+"""What a delivery consists of, and the fate of each image: pending, stored, committed or refused, with the
+DIMSE status the destination gave."""
+
+COMMITMENTS = sa.Table(
+    "orthogen_commitments",
+    METADATA,
+    sa.Column("transaction_uid", sa.Text, primary_key=True),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("asked", sa.Float, nullable=False),
+)
+"""Every request for storage commitment: its report may come hours later."""
+
+CONTACTS = sa.Table(
+    "orthogen_contacts",
+    METADATA,
+    sa.Column("destination", sa.Text, primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("failing_since", sa.Float),
+    sa.Column("rest_until", sa.Float, nullable=False),
+    sa.Column("last_error", sa.Text),
+    sa.Column("last_error_at", sa.Float),
+    sa.Column("last_success", sa.Float),
+)
+"""How it goes with each destination. `failures` counts in a row; until `rest_until` it is left alone."""

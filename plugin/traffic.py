@@ -16,12 +16,18 @@ from plugin.routing.stored_facts import facts_as_json, facts_from_json
 from plugin.tables import TRAFFIC
 
 
-def record(connection: sa.Connection, facts: SeriesFacts) -> None:
+def forget(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """A series is no longer there: no rule may choose it, and nothing of it is kept here."""
+    connection.execute(sa.delete(TRAFFIC).where(which))
+
+
+def record(connection: sa.Connection, facts: SeriesFacts, series_orthanc_id: str) -> None:
     """Adds a complete series; of several records of one series the last counts."""
     connection.execute(
         sa.insert(TRAFFIC).values(
             study_instance_uid=facts.study_instance_uid,
             series_instance_uid=facts.series_instance_uid,
+            series_orthanc_id=series_orthanc_id,
             source=source_of(facts),
             at=facts.received.timestamp(),
             facts=packed(facts),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import sqlalchemy as sa
@@ -64,6 +64,12 @@ def look_again(connection: sa.Connection, watched: Watched) -> bool:
     )
     found = sa.select(WATCHED.c.series_orthanc_id).where(_unchanged(watched))
     return connection.execute(found).first() is not None
+
+
+def put_off(engine: sa.Engine, watched: Watched, *, until: float, reason: str) -> None:
+    """Looks again later; the reason is what people are told meanwhile."""
+    with engine.begin() as connection:
+        look_again(connection, replace(watched, look_at=until, reason=reason))
 
 
 def settle(connection: sa.Connection, watched: Watched) -> bool:

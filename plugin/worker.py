@@ -6,28 +6,25 @@ again from its start and writes the same objects.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import socket
 import threading
-from pathlib import Path
-from typing import Any
 
-from dbos import DBOS, DBOSConfig
+from dbos import DBOS
 
 from pipelines.catalog import Catalog
 from pipelines.errors import OrthogenError
 from pipelines.warm import WarmPipelines
 from plugin.database import database_url, open_engine
+from plugin.delivery.dispatch import Dispatch
+from plugin.durable import configure, hold_slot, take_from
 from plugin.folders import Folders
 from plugin.hand_over import HandOver, end_now, follow_life_line, read_hand_over, say_ready
-from plugin.json_rows import JsonRows
 from plugin.ledger import Ledger
 from plugin.logs import log_to_stderr
 from plugin.orthanc_rest import OrthancRest
 from plugin.perform import Performer
 from plugin.settings import pipeline_folders, read_settings
-from plugin.submit import APPLICATION, APPLICATION_VERSION, INFERENCE_QUEUE, WORKFLOW, Queue
+from plugin.submit import INFERENCE_QUEUE, WORKFLOW, Queue
 
 POLL_S = 0.1
 CRASHES_ALLOWED = 2
@@ -50,13 +47,14 @@ def main() -> None:
 def serve(hand_over: HandOver) -> None:
     """Runs until the life line ends."""
     settings = read_settings(hand_over.section)
-    slot = hold_slot(hand_over.state, hand_over.slot)
+    slot = hold_slot(hand_over.state, f"worker-{hand_over.slot}")
     engine = open_engine(database_url(settings.database, hand_over.state))
     ledger = Ledger(engine)
     performer = Performer(
         orthanc=OrthancRest(hand_over.address),
         ledger=ledger,
         queue=Queue(ledger),
+        dispatch=Dispatch(ledger),
         catalog=Catalog.load(pipeline_folders(settings)),
         settings=settings,
         folders=Folders(hand_over.state),
@@ -64,23 +62,8 @@ def serve(hand_over: HandOver) -> None:
     )
     performer.warm()
     register(performer)
-    config: dict[str, Any] = {
-        "name": APPLICATION,
-        "system_database_engine": engine,
-        "system_database_url": database_url(settings.database, hand_over.state),
-        "executor_id": f"{socket.gethostname()}/{hand_over.slot}",
-        "application_version": APPLICATION_VERSION,
-        "serializer": JsonRows(),
-        "run_migrations": False,
-        "log_level": "ERROR",
-        "use_listen_notify": False,
-    }
-    DBOS(config=DBOSConfig(**config))  # type: ignore[typeddict-item]
-    DBOS.listen_queues([INFERENCE_QUEUE])
-    DBOS.launch()
-    DBOS.register_queue(
-        INFERENCE_QUEUE, worker_concurrency=1, polling_interval_sec=POLL_S, on_conflict="always_update"
-    )
+    configure(engine, settings.database, hand_over.state, str(hand_over.slot))
+    take_from({INFERENCE_QUEUE: 1}, POLL_S)
     say_ready()
     threading.Event().wait()
     slot.close()
@@ -96,13 +79,6 @@ def register(performer: Performer) -> None:
     @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=CRASHES_ALLOWED)
     def run(job_id: str, attempt: int) -> str:
         return perform(job_id, attempt)
-
-
-def hold_slot(state_folder: Path, slot: int) -> Any:
-    """One process per slot: a second one waits here until the first is gone, whose jobs are then its own."""
-    handle = (state_folder / f"worker-{slot}.lock").open("a")
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    return handle
 
 
 if __name__ == "__main__":

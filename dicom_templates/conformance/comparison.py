@@ -32,6 +32,8 @@ class Comparison:
     kind: Kind
     decoded: tuple[Stored, Stored] | None = None
     """Samples of result and source where they are decoded already; from the datasets' Pixel Data if not."""
+    source_frame: int | None = None
+    """Which frame of a multi-frame instance the source is, from 1."""
 
     @property
     def result_samples(self) -> Stored:

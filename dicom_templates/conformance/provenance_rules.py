@@ -64,6 +64,8 @@ def _source_images(c: Comparison) -> Iterator[str]:
     items = c.result.get("SourceImageSequence") or ()
     if not items or items[0].get("ReferencedSOPInstanceUID") != c.source.get("SOPInstanceUID"):
         yield "the first source image is not the source slice"
+    elif items[0].get("ReferencedFrameNumber") != c.source_frame:
+        yield "the first source image does not name the frame that the source is"
     for item in items:
         if code_of(item, _PURPOSE) != ("121322", "DCM"):
             yield "a source image without purpose (121322, DCM)"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 _ITEM = struct.pack("<HH", 0xFFFE, 0xE000)
 _INSTANCE = struct.pack("<HH2s", 0x0008, 0x1155, b"UI")
+_FRAME = struct.pack("<HH2s", 0x0008, 0x1160, b"IS")
 _SERIES = struct.pack("<HH2s", 0x0020, 0x000E, b"UI")
 
 
@@ -21,27 +22,43 @@ def items(sequence_value: bytes) -> Iterator[bytes]:
         at += 8 + length
 
 
-def referenced_instances(value: bytes) -> list[str]:
-    """Every Referenced SOP Instance UID, in order, at any depth."""
-    return [uid for _, uid in _uids(value, _INSTANCE)]
+def references(value: bytes) -> list[tuple[str, int | None]]:
+    """Every Referenced SOP Instance UID, in order, at any depth, and the frame where one is named."""
+    return [(uid, _frame(value, end)) for uid, end in _uids(value, _INSTANCE)]
 
 
 def referenced_series(value: bytes) -> list[str]:
     """Every Series Instance UID, in order, at any depth."""
-    return [uid for _, uid in _uids(value, _SERIES)]
+    return [uid for uid, _ in _uids(value, _SERIES)]
 
 
 def without_instance(item: bytes) -> bytes:
-    """An item with the UIDs of the instances it refers to taken out."""
-    for element, _ in list(_uids(item, _INSTANCE)):
-        item = item.replace(element, b"", 1)
+    """An item without the UIDs of the instances it refers to, and without their frames."""
+    for header in (_INSTANCE, _FRAME):
+        at = item.find(header)
+        while at >= 0:
+            end = _end(item, at)
+            item = item[:at] + item[end:]
+            at = item.find(header, at)
     return item
 
 
-def _uids(value: bytes, header: bytes) -> Iterator[tuple[bytes, str]]:
-    """The whole element, and its UID, wherever an element with that header stands."""
+def _uids(value: bytes, header: bytes) -> Iterator[tuple[str, int]]:
+    """The UID, and where its element ends, wherever an element with that header stands."""
     at = value.find(header)
     while at >= 0 and at + 8 <= len(value):
-        end = at + 8 + int.from_bytes(value[at + 6 : at + 8], "little")
-        yield value[at:end], value[at + 8 : end].rstrip(b"\0").decode("ascii", "replace")
+        end = _end(value, at)
+        yield value[at + 8 : end].rstrip(b"\0").decode("ascii", "replace"), end
         at = value.find(header, end)
+
+
+def _end(value: bytes, at: int) -> int:
+    return at + 8 + int.from_bytes(value[at + 6 : at + 8], "little")
+
+
+def _frame(value: bytes, at: int) -> int | None:
+    """The number in an element Referenced Frame Number at that place."""
+    if not value.startswith(_FRAME, at):
+        return None
+    digits = value[at + 8 : _end(value, at)].strip(b" ")
+    return int(digits) if digits.isdigit() else None

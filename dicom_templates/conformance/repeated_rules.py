@@ -102,8 +102,9 @@ def _body_part(c: Comparison) -> Iterator[str]:
     for keyword in ("BodyPartExamined", "AnatomicRegionSequence", "ImageLaterality"):
         if c.differs(keyword):
             yield f"{keyword} differs from the source"
-    if "Laterality" not in c.result and not has_value(c.result, "BodyPartExamined"):
-        yield "neither Body Part Examined nor Laterality"
+    names_region = has_value(c.result, "BodyPartExamined") or has_value(c.result, "AnatomicRegionSequence")
+    if "Laterality" not in c.result and not names_region:
+        yield "neither Body Part Examined, Anatomic Region nor Laterality"
 
 
 def _instance_number(c: Comparison) -> Iterator[str]:

@@ -18,8 +18,8 @@ from dicom_templates.conformance.comparison import Comparison, Finding
 from dicom_templates.conformance.dciodvfy import dciodvfy, without_values
 from dicom_templates.conformance.reference_bytes import (
     items,
-    referenced_instances,
     referenced_series,
+    references,
     without_instance,
 )
 from dicom_templates.conformance.rules import RULES
@@ -136,7 +136,11 @@ class SeriesGate:
 
     def _findings(self, result: Part10, source: SourceSlice, *, only_own: bool) -> tuple[Finding, ...]:
         comparison = Comparison(
-            result.header, source.header, self._kind, (_samples(result), source.stored_values)
+            result.header,
+            source.header,
+            self._kind,
+            (_samples(result), source.stored_values),
+            source.frame_number,
         )
         return tuple(
             Finding(rule.id, message)
@@ -185,16 +189,17 @@ def _marks_of_own(tag: int, raw: RawElement) -> set[bytes]:
 
 
 def _references_are_right(result: Part10, source: SourceSlice) -> bool:
-    """The source first, each instance once, and the same ones by series; else all rules have a look."""
+    """The source first, each image once, and the same ones by series; else all rules have a look."""
     sequences = (
         result.elements.get(_SOURCE_IMAGE_SEQUENCE),
         result.elements.get(_REFERENCED_SERIES_SEQUENCE),
     )
-    images, by_series = (referenced_instances(_trimmed(raw)) if raw else [] for raw in sequences)
+    images, by_series = (references(_trimmed(raw)) if raw else [] for raw in sequences)
+    instances = sorted({uid for uid, _ in images})
     return (
-        images[:1] == [source.sop_instance_uid]
+        images[:1] == [(source.sop_instance_uid, source.frame_number)]
         and len(set(images)) == len(images)
-        and sorted(images) == sorted(by_series)
+        and sorted(uid for uid, _ in by_series) == instances
     )
 
 

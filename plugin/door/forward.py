@@ -9,14 +9,21 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 PASSED_ON = ("accept", "content-type", "x-orthogen", "if-none-match")
 CARRIED_BACK = ("Content-Type", "Content-Encoding", "Cache-Control", "ETag", "Content-Disposition")
-CARRIED_BACK_PREFIXES = ("Content-Security-Policy", "Cross-Origin-", "X-Frame-Options", "Location")
+CARRIED_BACK_PREFIXES = (
+    *("Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy"),
+    *("Cross-Origin-", "X-Frame-Options", "Location"),
+)
 
 
 class NodeUnreachable(Exception):
     """The node does not answer on its socket."""
+
+
+class NodeStillBusy(Exception):
+    """The node has taken the request, and has not answered in time."""
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -67,6 +74,8 @@ def forward(
         connection.request(method, target, body=body, headers=sent)
         response = connection.getresponse()
         return Answer(response.status, carried_back(response), response.read())
+    except TimeoutError as error:
+        raise NodeStillBusy(str(error)) from error
     except (OSError, http.client.HTTPException) as error:
         raise NodeUnreachable(str(error)) from error
     finally:
@@ -74,9 +83,9 @@ def forward(
 
 
 def carried_back(response: http.client.HTTPResponse) -> dict[str, str]:
-    """The headers a browser needs; framing is Orthanc's own."""
+    """The headers a browser needs, each word capitalized; framing is Orthanc's own."""
     return {
-        name: value
+        name.title(): value
         for name, value in response.getheaders()
         if name.title() in {kept.title() for kept in CARRIED_BACK}
         or name.title().startswith(tuple(prefix.title() for prefix in CARRIED_BACK_PREFIXES))

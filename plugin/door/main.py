@@ -23,7 +23,7 @@ sys.path[0] = str(REPOSITORY)
 
 import orthanc  # noqa: E402
 
-from plugin.door.forward import Answer, NodeUnreachable, forward  # noqa: E402
+from plugin.door.forward import Answer, NodeStillBusy, NodeUnreachable, forward  # noqa: E402
 from plugin.door.supervise import Child  # noqa: E402
 
 WAKING = (
@@ -31,7 +31,7 @@ WAKING = (
     orthanc.ChangeType.STABLE_SERIES,
     orthanc.ChangeType.DELETED,
 )
-SOCKET = Path(tempfile.mkdtemp(prefix="orthogen-")) / "node.sock"  # a socket's path has at most 107 bytes
+EXPLORER = Path(__file__).with_name("explorer.js")
 
 
 def configuration_folder() -> Path:
@@ -50,10 +50,35 @@ def own_url(configuration: dict[str, Any]) -> str:
 
 
 def venv_python(section: dict[str, Any]) -> str:
-    return str(REPOSITORY / (section.get("Python") or ".venv/bin/python"))
+    wanted = section.get("Python")
+    return str(REPOSITORY / (wanted if isinstance(wanted, str) and wanted else ".venv/bin/python"))
 
 
-def make_node() -> Child:
+class Doorway:
+    """The node and the socket it answers on; without a node, the reason why."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self.socket = ""
+        self.node: Child | None = None
+        try:
+            self.socket = str(Path(tempfile.mkdtemp(prefix="orthogen-")) / "node.sock")  # at most 107 bytes
+            self.node = make_node(self.socket)
+        except Exception as error:  # noqa: BLE001 - an exception at load would end Orthanc
+            self.reason = f"the node cannot be started: {error}"
+            orthanc.LogError(f"orthogen: {self.reason}")
+
+    def why(self) -> str:
+        return self.node.reason if self.node is not None else self.reason
+
+    def close(self) -> None:
+        if self.node is not None:
+            self.node.stop()
+        if self.socket:
+            shutil.rmtree(Path(self.socket).parent, ignore_errors=True)
+
+
+def make_node(socket_path: str) -> Child:
     configuration = json.loads(orthanc.GetConfiguration())
     section = configuration.get("Orthogen", {})
     section = section if isinstance(section, dict) else {}
@@ -64,24 +89,25 @@ def make_node() -> Child:
         "called_ae_title": configuration.get("DicomAet", "ORTHANC"),
         "section": section,
         "configuration_path": os.environ.get("ORTHOGEN_CONFIGURATION") or orthanc.GetConfigurationPath(),
-        "socket": str(SOCKET),
+        "socket": socket_path,
     }
     command = [venv_python(section), "-m", "plugin.node"]
     line = json.dumps(hand_over).encode("ascii") + b"\n"
     return Child(command, str(REPOSITORY), line, lambda text: orthanc.LogWarning("orthogen: " + text))
 
 
-NODE = make_node()
+DOORWAY = Doorway()
 
 
 def on_change(change: int, _level: int, _resource: str) -> None:
-    if change in WAKING:
-        NODE.wake()
+    if change == orthanc.ChangeType.ORTHANC_STOPPED:
+        DOORWAY.close()
+    elif DOORWAY.node is None:
+        return
+    elif change in WAKING:
+        DOORWAY.node.wake()
     elif change == orthanc.ChangeType.ORTHANC_STARTED:
-        NODE.start()
-    elif change == orthanc.ChangeType.ORTHANC_STOPPED:
-        NODE.stop()
-        shutil.rmtree(SOCKET.parent, ignore_errors=True)
+        DOORWAY.node.start()
 
 
 def user_of(headers: dict[str, str]) -> str | None:
@@ -105,11 +131,16 @@ def answer_request(output: orthanc.RestOutput, uri: str, **request: Any) -> None
     target = target_of(uri, request.get("get", {}))
     try:
         answer = forward(
-            str(SOCKET), request["method"], target, headers, request.get("body"), user_of(headers)
+            DOORWAY.socket, request["method"], target, headers, request.get("body"), user_of(headers)
         )
     except NodeUnreachable:
         remedy = "see Orthanc's log; the node is restarted by itself"
-        answer = Answer.json(503, "the node is not running", NODE.reason, remedy)
+        answer = Answer.json(503, "the node is not running", DOORWAY.why(), remedy)
+    except NodeStillBusy:
+        remedy = "look at the jobs before asking again"
+        answer = Answer.json(504, "the node is still at work on this", "no answer yet", remedy)
+    except ValueError as error:
+        answer = Answer.json(400, "bad request", str(error), "send plain header values")
     send(output, answer)
 
 
@@ -127,9 +158,20 @@ def send_status(output: orthanc.RestOutput, answer: Answer) -> None:
     try:
         output.SendHttpStatus(answer.status, answer.body)
     except TypeError:  # plugin before 4.2: (code, text, length)
-        text = answer.body.decode("ascii", "replace")
-        output.SendHttpStatus(answer.status, text, len(text))
+        text = answer.body.decode("utf-8", "replace")
+        output.SendHttpStatus(answer.status, text, len(text.encode("utf-8")))
 
 
+def show_in_explorer() -> None:
+    """A way to the admin pages from Orthanc's own; without it everything else works all the same."""
+    try:
+        orthanc.SetDescription("Orthogen: AI pipelines on what arrives, results as DICOM series")
+        orthanc.SetRootUri("../orthogen/ui/")
+        orthanc.ExtendOrthancExplorer(EXPLORER.read_text(encoding="utf-8"))
+    except (OSError, AttributeError, TypeError, orthanc.OrthancException) as error:
+        orthanc.LogWarning(f"orthogen: Orthanc Explorer shows no link to the pages ({error})")
+
+
+show_in_explorer()
 orthanc.RegisterOnChangeCallback(on_change)
 orthanc.RegisterRestCallback("/orthogen(/.*)?", answer_request)

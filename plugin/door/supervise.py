@@ -77,7 +77,10 @@ class Child:
         quick_ends = 0
         while not self._stopping.is_set():
             started = time.monotonic()
-            self._run_once()
+            try:
+                self._run_once()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the child must be started again
+                self.reason = f"it could not be kept: {error}"
             quick_ends = 0 if time.monotonic() - started > STEADY_AFTER_S else quick_ends + 1
             self._stopping.wait(RESTART_AFTER_S[min(max(quick_ends - 1, 0), len(RESTART_AFTER_S) - 1)])
 
@@ -88,10 +91,10 @@ class Child:
             self._say(f"{self._command[0]} cannot be started ({error.strerror}); run `make setup`")
             return
         self.starts += 1
-        self._process = process
+        self._greet(process)
+        self._process = process  # only now may a wake-up be written: the hand-over comes first
         if self._stopping.is_set():
             self.ask_to_stop()
-        self._greet(process)
         self._listen(process)
         status = process.wait()
         self.ready = False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
 
-from plugin.routing.rule import Companion, Mode, OnHold, Priority, Rule
+from plugin.routing.rule import Companion, Mode, OnHold, OutputForm, Priority, Rule
 from plugin.routing.verdict import Routing, RuleVerdict
 
 MOST_URGENT_FIRST: tuple[Priority, ...] = get_args(Priority)
@@ -30,12 +30,14 @@ class Order:
     inputs: tuple[tuple[str, str], ...]
     """Input's name and the Series Instance UID it takes; empty for a pipeline with one input."""
     not_before: datetime | None
+    output: OutputForm = "classic"
 
     def __str__(self) -> str:
         """`ct-denoise (shadow, stat, to PACS)`; what is usual goes without saying."""
         usual = (self.mode, "live"), (self.priority, "routine"), (self.on_hold, "keep")
         marks: list[str] = [mark for mark, unsaid in usual if mark != unsaid]
         marks += [f"to {name}" for name in self.send_to]
+        marks += [self.output] if self.output != "classic" else []
         marks += [f"not before {self.not_before:%H:%M}"] if self.not_before else []
         marks += [f"{name} = {uid}" for name, uid in self.inputs]
         return f"{self.pipeline} ({', '.join(marks)})" if marks else self.pipeline
@@ -72,5 +74,6 @@ def _order(pairs: Sequence[tuple[Rule, RuleVerdict]]) -> Order:
         send_to=tuple(destinations),
         companions=tuple(dict.fromkeys(name for rule in rules for name in rule.companions)),
         inputs=asked[0][1].inputs,
+        output="enhanced" if any(rule.output == "enhanced" for rule in rules) else "classic",
         not_before=min(later, key=datetime.timestamp) if len(later) == len(starts) else None,
     )

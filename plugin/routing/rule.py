@@ -28,6 +28,7 @@ Mode = Literal["live", "shadow"]
 OnHold = Literal["keep", "release", "drop"]
 Priority = Literal["stat", "high", "routine"]
 Preference = Literal["thinnest", "most-slices", "first"]
+OutputForm = Literal["classic", "enhanced"]
 Companion = Literal["difference", "uncertainty", "parametric-map", "quality-report", "key-objects", "banner"]
 
 
@@ -169,6 +170,8 @@ class Rule(RuleModel):
     send_to: tuple[str, ...] = ()
     companions: tuple[Companion, ...] = ()
     """What is made beside the result; `uncertainty` and `parametric-map` need a pipeline that repeats."""
+    output: OutputForm = "classic"
+    """enhanced: of an Enhanced source, one Enhanced instance instead of a series of classic ones."""
     enabled: bool = True
     stop: bool = False
     """Where this rule matches, the rules after it are not considered for that series."""

@@ -103,7 +103,7 @@ class Phantom:
             dataset.PixelData = stored.tobytes()
             dataset["PixelData"].VR = "OW"
             dataset.compress(syntax, generate_instance_uid=False)
-            return _bytes_of(dataset)
+            return bytes_of(dataset)
         return _written(dataset, stored, syntax)
 
     def dataset(self, index: int) -> Dataset:
@@ -163,7 +163,7 @@ class Phantom:
         }
 
 
-def _code(value: str, scheme: str, meaning: str) -> Dataset:
+def code(value: str, scheme: str, meaning: str) -> Dataset:
     code = Dataset()
     code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, scheme, meaning
     return code
@@ -248,7 +248,7 @@ _CT_ACQUISITION: dict[str, Any] = {
     "ExposureTime": "500",
     "ConvolutionKernel": "B30f",
     "CTDIvol": 7.5,
-    "CTDIPhantomTypeCodeSequence": [_code("113691", "DCM", "IEC Body Dosimetry Phantom")],
+    "CTDIPhantomTypeCodeSequence": [code("113691", "DCM", "IEC Body Dosimetry Phantom")],
     "ScanOptions": "HELIX",
     "ContrastBolusAgent": "Iodine",
     "ProtocolName": "Thorax",
@@ -281,10 +281,10 @@ def _written(dataset: Dataset, stored: NDArray[np.integer[Any]], syntax: UID) ->
     order: Literal[">", "<"] = ">" if syntax == ExplicitVRBigEndian else "<"
     dataset.PixelData = stored.astype(stored.dtype.newbyteorder(order)).tobytes()
     dataset["PixelData"].VR = "OW"
-    return _bytes_of(dataset)
+    return bytes_of(dataset)
 
 
-def _bytes_of(dataset: Dataset) -> bytes:
+def bytes_of(dataset: Dataset) -> bytes:
     buffer = BytesIO()
     dcmwrite(buffer, dataset, enforce_file_format=True)
     return buffer.getvalue()

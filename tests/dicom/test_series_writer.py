@@ -261,7 +261,7 @@ def test_results_are_explicit_vr_little_endian_part_10_files() -> None:
 
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
-DEMO = Path(__file__).resolve().parents[2] / "demo" / "studies"
+DEMO = Path(__file__).resolve().parents[2] / "demo"
 
 
 def real_series() -> list[tuple[str, str, Path]]:

@@ -103,7 +103,7 @@ def test_wrong_usage_exits_2(arguments: tuple[str, ...]) -> None:
 
 def test_check_accepts_the_configuration_that_ships() -> None:
     ran = orthogen("check", "orthanc.json")
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
 
 
 def test_check_names_every_mistake_with_its_key_and_remedy(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_check_names_every_mistake_with_its_key_and_remedy(tmp_path: Path) -> No
     path.write_text(json.dumps({"Orthogen": section}))
     ran = orthogen("check", path)
     assert ran.returncode == 2
-    lines = ran.stderr.splitlines()
+    lines = ran.stdout.splitlines()
     for key in (
         "Orthogen.Worker",
         "Orthogen.QuietSeconds",

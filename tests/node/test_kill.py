@@ -93,7 +93,7 @@ def test_orthanc_killed_in_mid_ingest_loses_nothing_acknowledged(node: ANode, ct
 
 
 def test_a_restart_between_ingest_and_routing_loses_nothing(node: ANode, ct_files: list[Path]) -> None:
-    node.section = {**SLOW, "QuietSeconds": 30.0}
+    node.section = {**SLOW, "QuietSeconds": 6.0}
     with node:
         storescu(ct_files[:3], node.dicom_port)
         until(lambda: node.get("/orthogen/api/health")["pending_series"] == 1, "a pending series")

@@ -58,6 +58,8 @@ def test_the_guide_names_every_step_method_and_top_level_part() -> None:
         "Inputs",
         "Preprocessing",
         "Postprocessing",
+        "Consistency",
+        *schema["properties"]["Consistency"]["anyOf"][0]["discriminator"]["mapping"],
         "Tiles",
         "Gate",
         "Encoder",

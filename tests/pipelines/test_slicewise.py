@@ -76,7 +76,7 @@ def test_slices_are_pulled_only_a_few_ahead_of_the_results(tmp_path: Path) -> No
 
     pipeline = open_pipeline(tiny_entry(tmp_path, mean_of_slices(3)), Execution(parallel_slices=2))
     for result in pipeline.stream(source(), axial_grid(40, 8, 8), seed=0):
-        assert len(pulled) <= result.index + 1 + 1 + 3
+        assert len(pulled) <= result.index + 1 + 1 + 4
     assert len(pulled) == 40
 
 

@@ -11,7 +11,7 @@ import pytest
 from plugin.database import database_url, open_engine, prepare_database
 from plugin.ledger import Job, Ledger
 from plugin.submit import content_sha256
-from plugin.watch import Watched, all_watched, arm, due, look_again, look_at_the_rest, settle
+from plugin.watch import Watched, all_watched, arm, due, look_again, look_at_the_rest, put_off, settle
 
 
 @pytest.fixture
@@ -118,6 +118,18 @@ def test_a_result_series_keeps_the_job_that_wrote_it_first(ledger: Ledger) -> No
 def test_content_is_the_set_of_instances_whatever_their_order() -> None:
     assert content_sha256(["1.2", "1.10"]) == content_sha256(["1.10", "1.2"])
     assert content_sha256(["1.2"]) != content_sha256(["1.2", "1.3"])
+
+
+def test_a_series_that_cannot_be_judged_is_put_off_behind_the_others(ledger: Ledger) -> None:
+    with ledger.transaction() as connection:
+        arm(connection, ["abc", "def"], at=100.0, look_at=102.0)
+    first, second = all_watched(ledger.engine)
+    put_off(ledger.engine, first, until=160.0, reason="it could not be judged")
+    assert [one.series_orthanc_id for one in all_watched(ledger.engine)] == [
+        second.series_orthanc_id,
+        first.series_orthanc_id,
+    ]
+    assert all_watched(ledger.engine)[1].reason == "it could not be judged"
 
 
 def test_what_is_due_is_looked_at_and_the_next_look_is_known() -> None:

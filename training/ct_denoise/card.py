@@ -173,6 +173,8 @@ def main() -> None:
     evaluation = json.loads((folder / "evaluation.json").read_text())
     fields = {
         "SHA256": evaluation["ModelSha256"],
+        "MEGABYTES": f"{evaluation['ModelBytes'] / 1e6:.1f}",
+        "WEIGHTS": f"{evaluation['Weights'] / 1e6:.2f}",
         "HEADLINE": headline(evaluation),
         "PER_DOSE": error_table(evaluation["PerDose"], "Dose"),
         "PER_KERNEL": error_table(evaluation["PerKernel"], "Kernel"),

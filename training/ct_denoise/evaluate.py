@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from . import phantom
 from .baselines import non_local_means, total_variation
@@ -143,6 +144,8 @@ def main() -> None:
     training, held = split_patients(slices)
     result = {
         "ModelSha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "ModelBytes": path.stat().st_size,
+        "Weights": sum(int(np.prod(w.dims)) for w in onnx.load(str(path)).graph.initializer),
         "Split": {
             "TrainingPatients": len(training),
             "HeldOutPatients": sorted(held),

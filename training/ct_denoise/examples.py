@@ -2,12 +2,11 @@
 
 The reference is noisy itself (deviation sf), the input more so (added deviation se; dose d =
 sf^2/(sf^2+se^2)). Regressing on the reference gives E[reference | input], which keeps a share d of the
-input's noise: right for a network that restores the look of full dose, but a real full-dose scan would then
-hardly change. So no more than `KEPT` of the noise is left in the target: with added noise of the same
-spectrum as the reference's own, E[total noise | input] = E[added noise | input] / (1 - d) (Noisier2Noise,
-Moran et al. 2020), and the target
-    input - k * added,  k = max(1, (1 - KEPT) / (1 - d)),
-has the expectation  anatomy + min(d, KEPT) * noise.  Where the spectra differ k is 1.
+input's noise and has the least error against the reference. With `kept` below 1 no more than that share of
+the noise is left in the target: with added noise of the same spectrum as the reference's own, E[total noise |
+input] = E[added noise | input] / (1 - d) (Noisier2Noise, Moran et al. 2020), and the target
+    input - k * added,  k = max(1, (1 - kept) / (1 - d)),
+has the expectation  anatomy + min(d, kept) * noise.  Where the spectra differ k is 1.
 """
 
 from __future__ import annotations
@@ -126,10 +125,10 @@ class PatchSource:
 
 
 def tissue_classes(hu: FloatArray) -> FloatArray:
-    """Per pixel 0 (none), 1 (air) or 2.. (`TISSUES` in order), clear of edges; no body mask as in `measures`."""
+    """Per pixel 0 (none), 1 (air), 2.. (`TISSUES` in order), clear of edges; no body mask."""
     smooth = ndimage.gaussian_filter(hu, 2.0)
-    classes = np.where((smooth < -960) & (hu > CLIP_HU[0]), 1, 0).astype(np.uint8)
+    classes = (smooth < -960).astype(np.uint8)
     for number, (low, high) in enumerate(TISSUES.values(), start=2):
         classes[(smooth > low) & (smooth < high)] = number
     alike = ndimage.maximum_filter(classes, 3) == ndimage.minimum_filter(classes, 3)
-    return (classes * alike).astype(np.float32)
+    return (classes * (alike & (hu > CLIP_HU[0]))).astype(np.float32)

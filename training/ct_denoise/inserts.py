@@ -19,7 +19,8 @@ def edge_deviation_pixels(kernel: Kernel, spacing_mm: float) -> float:
 def ellipse(size: int, blur: float, rng: np.random.Generator) -> FloatArray:
     """One ellipse (size, size), 1 inside and 0 outside, with an edge as wide as the kernel makes it."""
     centre, angle = rng.uniform(0, size, 2), rng.uniform(0, np.pi)
-    axes = np.exp(rng.uniform(*np.log(SEMI_AXIS_PIXELS), 2))
+    shortest, longest = np.log(SEMI_AXIS_PIXELS)
+    axes = np.exp(rng.uniform(shortest, longest, 2))
     y, x = np.mgrid[:size, :size] - centre[:, None, None]
     u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     radius = np.hypot(u / axes[0], v / axes[1])
@@ -32,6 +33,7 @@ def drawn(size: int, kernel: Kernel, spacing_mm: float, rng: np.random.Generator
     """One to three ellipses in HU (size, size), to be added to every slice of an example."""
     blur, image = edge_deviation_pixels(kernel, spacing_mm), np.zeros((size, size), np.float32)
     for _ in range(int(rng.integers(1, 4))):
-        contrast = float(np.exp(rng.uniform(*np.log(CONTRAST_HU)))) * float(rng.choice([-1.0, 1.0]))
+        faintest, strongest = np.log(CONTRAST_HU)
+        contrast = float(np.exp(rng.uniform(faintest, strongest))) * float(rng.choice([-1.0, 1.0]))
         image += contrast * ellipse(size, blur, rng)
     return image

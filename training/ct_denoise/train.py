@@ -32,6 +32,7 @@ Validation = list[tuple[Tensor, Tensor, float]]
 AVERAGING = 0.998  # exponential moving average of the weights, per iteration
 POOL = 16  # pixels; the mean over squares of this size must not drift
 TISSUE = 12.0  # weight of the squared error of the mean over each tissue of a patch
+AIR = 3.0  # the same, of air, over that of the other tissues: clipping at -1024 HU pulls its mean
 LEAST_PIXELS = 100  # of a tissue, for its mean to count
 WARM_UP = 100  # iterations
 SETTLING = 0.94  # share of the run after which the trunk runs in float32
@@ -44,7 +45,7 @@ def tissue_error(difference: Tensor, tissue: Tensor) -> Tensor:
         inside = (tissue == number).float()
         count = inside.sum((1, 2, 3))
         mean = (difference * inside).sum((1, 2, 3)) / count.clamp(min=1.0)
-        total = total + mean.square() * (count >= LEAST_PIXELS)
+        total = total + (AIR if number == 1 else 1.0) * mean.square() * (count >= LEAST_PIXELS)
     return total
 
 

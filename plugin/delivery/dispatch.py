@@ -1,0 +1,184 @@
+"""Deliveries into their queues, from turn to turn, and out: with the last of them the job ends.
+
+Each change of a row and the queue entry it needs are one transaction, so an open delivery always has its
+turn in the queue, whatever is killed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOSClient, EnqueueOptions
+
+from plugin.delivery.contact import note_success
+from plugin.delivery.deliveries import OPEN, Delivery, add_delivery, change_delivery, deliveries_in
+from plugin.delivery.images import try_refused_again
+from plugin.json_rows import JsonRows
+from plugin.ledger import Job, Ledger
+from plugin.submit import APPLICATION, APPLICATION_VERSION, PRIORITIES
+from plugin.tables import JOBS
+
+WORKFLOW = "deliver"
+FAILED = "delivery to "
+IN_THE_QUEUE = ("PENDING", "ENQUEUED", "DELAYED")
+
+
+def after_results(job: Job) -> str:
+    """The state of a job whose results are in Orthanc: a shadow job's are not, so they go nowhere."""
+    return "delivering" if job.send_to and job.mode == "live" else "done"
+
+
+def queue_of(destination: str) -> str:
+    """A queue for each, so that a dead destination delays no other."""
+    return f"deliver-{destination}"
+
+
+class Dispatch:
+    """Where deliveries are put for the sender."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._client = DBOSClient(
+            system_database_engine=ledger.engine, serializer=JsonRows(), application_name=APPLICATION
+        )
+
+    def begin(self, connection: sa.Connection, job: Job) -> None:
+        """Belongs in the transaction that makes the job `delivering`."""
+        for destination in job.send_to:
+            self._enqueue(connection, add_delivery(connection, job.id, destination))
+
+    def of_job(self, job_id: str) -> list[Delivery]:
+        with self.ledger.engine.connect() as connection:
+            return deliveries_in(connection, job_id=job_id)
+
+    def next_turn(
+        self, connection: sa.Connection, delivery: Delivery, *, delay_s: float, **columns: Any
+    ) -> bool:
+        """Once more, later; False, and nothing changed, if it is no longer ours."""
+        following = replace(delivery, turn=delivery.turn + 1)
+        moment = time.time() + delay_s if delay_s else None
+        changed = change_delivery(connection, delivery, turn=following.turn, next_attempt=moment, **columns)
+        if changed:
+            self._enqueue(connection, following, delay_s=delay_s)
+        return changed
+
+    def end(self, connection: sa.Connection, delivery: Delivery, state: str, error: str | None) -> bool:
+        """Delivered, or failed with the reason; the job ends with its last delivery."""
+        _lock_job(connection, delivery.job_id)
+        changed = change_delivery(
+            connection, delivery, state=state, last_error=error, next_attempt=None, finished=time.time()
+        )
+        if changed:
+            self._end_job(connection, delivery.job_id)
+        return changed
+
+    def again(self, job: Job) -> bool:
+        """What failed or was cancelled of a job's deliveries once more, past the inference.
+
+        False if the job has none, or is not in such a state.
+        """
+        with self.ledger.transaction() as connection:
+            undelivered = [one for one in deliveries_in(connection, job_id=job.id) if one.state == "failed"]
+            reasons = [reason for reason in job.reasons if not reason.startswith(FAILED)]
+            going: dict[str, Any] = {
+                "state": "delivering",
+                "stage": "delivering",
+                "finished": None,
+                "reasons": reasons,
+            }
+            expect = ("failed", "cancelled")
+            if not undelivered or not self.ledger.update_in(connection, job.id, expect=expect, **going):
+                return False
+            for delivery in undelivered:
+                try_refused_again(connection, delivery)
+                reopened = replace(delivery, turn=delivery.turn + 1, state="queued")
+                fresh: dict[str, Any] = {
+                    "state": "queued",
+                    "started": None,
+                    "finished": None,
+                    "last_error": None,
+                }
+                change_delivery(connection, delivery, expect=("failed",), turn=reopened.turn, **fresh)
+                self._enqueue(connection, reopened)
+        return True
+
+    def cancel(self, connection: sa.Connection, job: Job) -> None:
+        """Belongs in the transaction that cancels the job; a running one stops within seconds."""
+        for delivery in deliveries_in(connection, job_id=job.id):
+            stopped: dict[str, Any] = {
+                "state": "failed",
+                "last_error": "cancelled by a person",
+                "next_attempt": None,
+            }
+            change_delivery(connection, delivery, finished=time.time(), **stopped)
+
+    def hasten(self, connection: sa.Connection, destination: str) -> None:
+        """The destination is well: if it was not before, what waits for it goes now."""
+        if not note_success(connection, destination):
+            return
+        for delivery in deliveries_in(connection, destination=destination, state="waiting"):
+            self.next_turn(connection, delivery, delay_s=0, state="queued")
+
+    def resume(self, destinations: Collection[str]) -> None:
+        """After a start: what is open is surely in the queue, and goes to destinations that exist."""
+        for delivery in self._open_deliveries(OPEN):
+            with self.ledger.transaction() as connection:
+                if delivery.destination in destinations:
+                    self._enqueue(connection, delivery)
+                else:
+                    reason = "no such destination is configured any more; name it in Destinations, then retry"
+                    self.end(connection, delivery, "failed", reason)
+
+    def mend(self) -> None:
+        """A delivery whose turn was lost (the sender crashed under it too often) gets another one."""
+        for delivery in self._open_deliveries(("sending",)):
+            found = self._client.list_workflows(
+                workflow_ids=[turn_id(delivery)], load_input=False, load_output=False
+            )
+            if not found or found[0].status not in IN_THE_QUEUE:
+                reason = "the sender crashed repeatedly during this delivery"
+                with self.ledger.transaction() as connection:
+                    self.next_turn(connection, delivery, delay_s=60, state="waiting", last_error=reason)
+
+    def _open_deliveries(self, states: Iterable[str]) -> list[Delivery]:
+        with self.ledger.engine.connect() as connection:
+            return [one for state in states for one in deliveries_in(connection, state=state)]
+
+    def _enqueue(self, connection: sa.Connection, delivery: Delivery, *, delay_s: float = 0.0) -> None:
+        job_priority = sa.select(JOBS.c.priority).where(JOBS.c.id == delivery.job_id)
+        options: EnqueueOptions = {
+            "workflow_name": WORKFLOW,
+            "queue_name": queue_of(delivery.destination),
+            "workflow_id": turn_id(delivery),
+            "app_version": APPLICATION_VERSION,
+            "priority": PRIORITIES[connection.execute(job_priority).scalar_one()],
+        }
+        if delay_s:
+            options["delay_seconds"] = delay_s
+        self._client.enqueue_in_transaction(
+            connection, options, delivery.job_id, delivery.destination, delivery.turn
+        )
+
+    def _end_job(self, connection: sa.Connection, job_id: str) -> None:
+        deliveries = deliveries_in(connection, job_id=job_id)
+        if any(one.state in OPEN for one in deliveries):
+            return
+        failed = [one for one in deliveries if one.state == "failed"]
+        state = "failed" if failed else "done"
+        known = connection.execute(sa.select(JOBS.c.reasons).where(JOBS.c.id == job_id)).scalar_one()
+        reasons = [*known, *(f"{FAILED}{one.destination} failed: {one.last_error}" for one in failed)]
+        ended: Mapping[str, Any] = {"state": state, "stage": state, "reasons": reasons}
+        self.ledger.update_in(connection, job_id, expect=("delivering",), finished=time.time(), **ended)
+
+
+def turn_id(delivery: Delivery) -> str:
+    return f"{delivery.job_id}>{delivery.destination}#{delivery.turn}"
+
+
+def _lock_job(connection: sa.Connection, job_id: str) -> None:
+    """Two last deliveries that end at once must see each other (PostgreSQL; SQLite has one writer)."""
+    connection.execute(sa.select(JOBS.c.id).where(JOBS.c.id == job_id).with_for_update())
