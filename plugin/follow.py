@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 
 from plugin.ledger import Ledger
 from plugin.orthanc_rest import Gone, OrthancRest
-from plugin.tables import TRAFFIC
-from plugin.traffic import forget
 from plugin.watch import arm
 
 PAGE = 200
-
-log = logging.getLogger(__name__)
 
 
 def take_in_changes(orthanc: OrthancRest, ledger: Ledger, first_look_s: float) -> int:
@@ -23,11 +18,6 @@ def take_in_changes(orthanc: OrthancRest, ledger: Ledger, first_look_s: float) -
     page again only re-arms a timer. `first_look_s` after its last instance a series may be complete.
     """
     read = 0
-    cursor = ledger.cursor()
-    if cursor > orthanc.json("/changes?last")["Last"]:
-        log.warning("Orthanc's log of changes is shorter than it was: it is read from its start")
-        with ledger.transaction() as connection:
-            ledger.advance(connection, 0)
     while True:
         page = orthanc.changes(ledger.cursor(), PAGE)
         changes = page["Changes"]
@@ -37,18 +27,9 @@ def take_in_changes(orthanc: OrthancRest, ledger: Ledger, first_look_s: float) -
             with ledger.transaction() as connection:
                 ledger.advance(connection, page["Last"])
                 arm(connection, touched, at=now, look_at=now + first_look_s)
-                forget(connection, TRAFFIC.c.series_orthanc_id.in_(deleted_series(changes)))
         read += len(changes)
         if page["Done"]:
             return read
-
-
-def deleted_series(changes: list[dict[str, str]]) -> list[str]:
-    return [
-        change["ID"]
-        for change in changes
-        if change["ChangeType"] == "Deleted" and change["ResourceType"] == "Series"
-    ]
 
 
 def _touched_series(orthanc: OrthancRest, changes: list[dict[str, str]]) -> set[str]:

@@ -191,10 +191,12 @@ class Ledger:
                 )
 
     def own_results(self, job: Job) -> list[str]:
-        """Of the job's result series those that no other job wrote before it."""
+        """The series in Orthanc that this job, and no other before it, has begun to write."""
         if job.mode == "shadow":
             return []
-        return [uid for uid in job.result_series_uids if self.job_of_result(uid) == job.id]
+        query = sa.select(RESULT_SERIES.c.series_instance_uid).where(RESULT_SERIES.c.job_id == job.id)
+        with self.engine.connect() as connection:
+            return list(connection.execute(query).scalars())
 
     def take_over_result(self, series_instance_uid: str, job_id: str) -> None:
         """The series is no longer there: whoever writes it now is its writer."""

@@ -39,12 +39,13 @@ from plugin.rule_book import RuleBook
 from plugin.rules_file import RulesFile, rules_in_file
 from plugin.settings import REPOSITORY, pipeline_folders, read_settings
 from plugin.submit import Queue
-from plugin.tidy import tidy_up
+from plugin.tidy import forget_deleted, tidy_up
 from plugin.watch import Watched, all_watched, due, put_off
 
 LOOK_EVERY_S = 5.0
 """Without a wake-up, /changes is read this often all the same."""
 TROUBLE_PAUSE_S = 1.0
+FORGET_EVERY_S = 600.0
 UNJUDGED_PAUSE_S = 60.0
 """A series that cannot be judged must not keep the others waiting."""
 
@@ -59,6 +60,7 @@ class Node:
         self.socket_path = hand_over.socket
         self.rules_file = RulesFile(hand_over.configuration_path, parts.reception.rule_book)
         self.wake = threading.Event()
+        self.forgot_at = float("-inf")
 
     @classmethod
     def assemble(cls, hand_over: HandOver) -> Node:
@@ -143,6 +145,9 @@ class Node:
         try:
             self.parts.queue.mend()
             tidy_up(self.parts.reception.orthanc, self.parts.ledger)
+            if time.monotonic() - self.forgot_at > FORGET_EVERY_S:
+                forget_deleted(self.parts.reception.orthanc, self.parts.ledger)
+                self.forgot_at = time.monotonic()
             self.parts.dispatch.mend()
         except PassingTrouble as trouble:
             log.warning("%s", trouble)

@@ -89,7 +89,7 @@ class Queue:
         key = job_key(series, entry, order.mode, order.output)
         earlier = self._ledger.with_key(connection, key)
         if earlier is not None and not again:
-            if earlier.state in ("failed", "cancelled"):
+            if earlier.state == "failed":  # what a person cancelled stays cancelled
                 return self._once_more(connection, earlier), True
             return earlier, False
         job = _new_job(key, series, order, entry, nonce=earlier.id if earlier else "")
@@ -98,7 +98,7 @@ class Queue:
         return job, True
 
     def _once_more(self, connection: sa.Connection, job: Job) -> Job:
-        """What failed, or was cancelled, is tried again when the content comes again."""
+        """What failed is tried again when the content comes again."""
         following = replace(job, attempts=job.attempts + 1, state="queued")
         waiting: dict[str, Any] = {"state": "queued", "stage": "queued", "progress": 0.0, "finished": None}
         self._ledger.update_in(
