@@ -54,6 +54,6 @@ def run_identity(pipeline: Pipeline, request: Request, settings: Settings) -> Ru
         node_serial=settings.node_serial,
         rule=printable(request.rule),
         job_id=request.job_id,
-        created=datetime.fromtimestamp(request.created_s, UTC),
+        created=datetime.fromtimestamp(int(request.created_s), UTC),
         content_qualification=settings.content_qualification,
     )

@@ -209,6 +209,6 @@ def _new_job(key: str, series: CompleteSeries, order: Order, entry: CatalogEntry
         series_orthanc_id=series.series_orthanc_id,
         instances=series.instances,
         further=series.further,
-        created=float(int(time.time())),
+        created=time.time(),
         **columns,
     )

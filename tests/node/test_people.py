@@ -35,13 +35,10 @@ def test_a_running_job_is_cancelled_at_once_and_leaves_nothing_and_runs_again_on
         assert [len(series["Instances"]) for series in node.result_series()] == [len(ct_files)]
 
 
-def test_a_job_waits_for_orthanc_to_hold_its_instances_no_longer(
+def test_a_series_that_lost_a_slice_is_other_content_and_a_new_job(
     tmp_path: Path, ct_files: list[Path]
 ) -> None:
-    """Deleted between routing and processing: refused with the reason, nothing is invented."""
-    with ANode(tmp_path / "storage", {"Workers": 0}) as node:
-        pass
-    with ANode(tmp_path / "storage2", {"QuietSeconds": 0.5}) as node:
+    with ANode(tmp_path / "storage", {"QuietSeconds": 0.5}) as node:
         storescu(ct_files[:3], node.dicom_port)
         (job,) = node.ended_jobs(1)
         (source,) = [series for series in node.series() if series not in node.result_series()]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -255,3 +257,42 @@ def test_a_storm_from_one_source_waits_with_an_alert(
         health = until(lambda: (h := node.get("/orthogen/api/health"))["alerts"] and h, "an alert")
         assert "the cap is 2" in health["alerts"][0]
         assert health["status"] == "ok"
+
+
+def test_a_restart_of_the_node_alone_keeps_the_rules_in_force(fresh_node: ANode) -> None:
+    """Those of the edited file, though Orthanc was started with others."""
+    with fresh_node as node:
+        path = node.configuration()
+        content = json.loads(path.read_text())
+        content["Orthogen"]["Rules"] = [rule("edited")]
+        path.write_text(json.dumps(content))
+        until(lambda: node.get(API + "/rules")["rules"][0]["Name"] == "edited", "the edited rules", 15)
+        version = node.get(API + "/rules")["version"]
+        worker = node.worker_pid()
+        parent = int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(parent, signal.SIGKILL)
+        until(lambda: node.request("GET", API + "/health").status == 503, "the node's end", 10)
+        until(lambda: node.request("GET", API + "/health").status == 200, "a new node process", 20)
+        assert node.get(API + "/rules")["version"] == version
+
+
+def test_a_rule_may_have_any_name(fresh_node: ANode, ct_files: list[Path]) -> None:
+    fresh_node.section = {"Rules": [rule("Schädel CT")]}
+    with fresh_node as node:
+        storescu(ct_files[:1], node.dicom_port)
+        (job,) = node.ended_jobs(1)
+        assert (job["state"], job["rule"]) == ("done", "Schädel CT")
+
+
+def test_a_result_that_was_deleted_with_its_study_is_made_again(
+    fresh_node: ANode, ct_files: list[Path]
+) -> None:
+    with fresh_node as node:
+        storescu(ct_files[:2], node.dicom_port)
+        node.ended_jobs(1)
+        (study,) = node.get("/studies")
+        node.request("DELETE", f"/studies/{study}")
+        storescu(ct_files[:2], node.dicom_port)
+        newest, _ = node.ended_jobs(2)
+        assert newest["state"] == "done"
+        assert [len(series["Instances"]) for series in node.result_series()] == [2]
