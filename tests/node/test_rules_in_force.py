@@ -168,7 +168,7 @@ def test_two_scanners_at_once_with_late_duplicated_and_interleaved_slices(
         for sender in senders:
             sender.join()
         node.ended_jobs(3)
-        storescu(b[3:], node.dicom_port)
+        send_slowly(b[3:], node, "CT2")
         node.ended_jobs(4)
 
         fate = {
