@@ -29,43 +29,36 @@ class Comparison:
     accepts: Accepts = field(compare=False, repr=False)
     key: str = field(init=False, compare=False, repr=False)
     """Equal for equal comparisons: many rules ask the same of a series, and it is found out once."""
-    placed_key: str = field(init=False, compare=False, repr=False)
-    """Equal for equal comparisons at the same place of their rules."""
 
     def __post_init__(self) -> None:
         key = f"{self.attribute.name} {self.operator} {self.instances} {self.expected!r}"
         object.__setattr__(self, "key", key)
-        object.__setattr__(self, "placed_key", f"{self.path} {key}")
 
     def holds(self, view: SeriesView) -> bool:
         """Never raises on what a study holds."""
-        return self._finding(view).holds
+        return self._finding(view.reading(self.attribute)).holds
 
-    def trace(self, view: SeriesView, within: str) -> ConditionTrace:
-        """What this comparison wanted and saw; `within` is the key above it. Never raises."""
-        holds, seen, note = self._finding(view)
+    def trace(self, reading: Reading, path: str) -> ConditionTrace:
+        """What this comparison, which stands under `path` in its rule, wanted and saw. Never raises."""
+        holds, seen, note = self._finding(reading)
         hidden = self.attribute.identifying and not isinstance(self.expected, bool)
         expected = HIDDEN if hidden else self.expected
-        path = f"{within}.{self.path}" if within else self.path
-        trace = ConditionTrace(self.attribute.name, self.operator, expected, seen, holds, path, note)
-        view.traces[within, self.placed_key] = trace
-        return trace
+        return ConditionTrace(self.attribute.name, self.operator, expected, seen, holds, path, note)
 
-    def _finding(self, view: SeriesView) -> Finding:
-        known = view.findings.get(self.key)
+    def _finding(self, reading: Reading) -> Finding:
+        known = reading.findings.get(self.key)
         if known is None:
-            known = view.findings[self.key] = self._find(view)
+            known = reading.findings[self.key] = self._find(reading)
         return known
 
-    def _find(self, view: SeriesView) -> Finding:
-        reading = view.reading(self.attribute)
+    def _find(self, reading: Reading) -> Finding:
         failing = self._failing(reading)
         if self.instances == "any":
             holds = len(failing) < len(reading.occurrences)
         else:
-            holds = not failing and not self._unproven(view, reading)
+            holds = not failing and not (self.instances == "all" and reading.incomplete)
         shown = failing if failing and self.instances != "any" else reading.occurrences
-        note = "" if holds else self._note(failing, reading, view)
+        note = "" if holds else self._note(failing, reading)
         return Finding(holds, self._seen(shown), note)
 
     def _failing(self, reading: Reading) -> Sequence[Occurrence]:
@@ -73,9 +66,6 @@ class Comparison:
         if isinstance(accepts, Within) and len(reading.occurrences) > 1:
             return reading.outside(accepts.low, accepts.high, accepts)
         return [seen for seen in reading.occurrences if not accepts(seen)]
-
-    def _unproven(self, view: SeriesView, reading: Reading) -> bool:
-        return self.instances == "all" and reading.per_instance and view.unknown_instances > 0
 
     def _seen(self, shown: Sequence[Occurrence]) -> str | None:
         if not any(seen.parts for seen in shown):
@@ -88,9 +78,10 @@ class Comparison:
         more = len(shown) - SHOWN_OCCURRENCES
         return " | ".join(texts) + (f" | {more} more" if more > 0 else "")
 
-    def _note(self, failing: Sequence[Occurrence], reading: Reading, view: SeriesView) -> str:
+    def _note(self, failing: Sequence[Occurrence], reading: Reading) -> str:
         if not failing:
-            return f"only {len(view.facts.instances)} of {view.facts.number_of_instances} instances are known"
+            known, there = reading.incomplete or (0, 0)
+            return f"only {known} of {there} instances are known"
         if not any(seen.parts for seen in failing):
             return "" if self.operator == "Absent" else _missing_from(reading)
         if any(seen.values is None for seen in failing):
@@ -102,7 +93,7 @@ class Comparison:
         return ""
 
     def _differs_in_case_only(self, seen: Occurrence) -> bool:
-        if self.attribute.kind != "text" or self.attribute.identifying:
+        if self.attribute.kind != "text" or self.attribute.identifying or self.operator == "Matches":
             return False
         folded = {part.casefold() for part in seen.parts}
         match self.operator, self.expected:

@@ -14,7 +14,7 @@ from plugin.routing.attributes import attribute_named
 from plugin.routing.candidates import satisfying
 from plugin.routing.conditions import AllOf, Condition, holds
 from plugin.routing.facts import SeriesFacts
-from plugin.routing.reading import SeriesView
+from plugin.routing.reading import SeriesView, views_of
 from plugin.routing.rule import Completeness, ConditionField, Rule, RuleModel
 
 
@@ -136,7 +136,7 @@ def _counted(policy: CompletenessPolicy, facts: SeriesFacts) -> _Counted | None:
 
 
 def _missing(policy: CompletenessPolicy, facts: SeriesFacts, study: Sequence[SeriesFacts]) -> Iterator[str]:
-    known = [SeriesView(facts), *(SeriesView(other) for other in study)]
+    known = views_of([facts, *study])
     for name, condition in policy.required_series.items():
         if not satisfying(known, condition):
             yield name

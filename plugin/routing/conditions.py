@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from plugin.routing.comparison import Comparison
-from plugin.routing.condition_trace import ConditionTrace
 from plugin.routing.reading import SeriesView
 
 
@@ -40,47 +39,8 @@ Condition = Comparison | AllOf | AnyOf | NotOf
 ALWAYS = AllOf(())
 
 
-class Joined(NamedTuple):
-    """How several conditions, or a negated one, came out."""
-
-    holds: bool
-    by: Literal["all", "any", "not"]
-    parts: tuple[Judgement, ...]
-
-    @property
-    def because(self) -> str:
-        """The comparison, or comparisons, that decided."""
-        if self.by == "not":
-            return f"Not ({self.parts[0].because})"
-        decisive = [part.because for part in self.parts if part.holds is self.holds]
-        if self.holds is (self.by == "any"):
-            return decisive[0] if decisive else ""
-        return " and ".join(decisive) if self.holds else f"one of: {'; '.join(decisive)}"
-
-
-Judgement = ConditionTrace | Joined
-"""Says whether a condition `holds`, and `because` of which comparison."""
-
-
-def judge(condition: Condition, view: SeriesView, within: str, traces: list[ConditionTrace]) -> Judgement:
-    """Makes every comparison and skips none, for the explanation: their traces are added to `traces`.
-    Never raises."""
-    if isinstance(condition, Comparison):
-        # The same comparison stands at the same place in many rules: this look-up is the hot path.
-        trace = view.traces.get((within, condition.placed_key)) or condition.trace(view, within)
-        traces.append(trace)
-        return trace
-    if isinstance(condition, NotOf):
-        inner = judge(condition.part, view, within, traces)
-        return Joined(not inner.holds, "not", (inner,))
-    parts = tuple([judge(part, view, within, traces) for part in condition.parts])
-    if isinstance(condition, AllOf):
-        return Joined(all([part.holds for part in parts]), "all", parts)
-    return Joined(any([part.holds for part in parts]), "any", parts)
-
-
 def holds(condition: Condition, view: SeriesView) -> bool:
-    """The same answer without an explanation. Never raises."""
+    """The answer without an explanation. Never raises."""
     if isinstance(condition, Comparison):
         return condition.holds(view)
     if isinstance(condition, NotOf):

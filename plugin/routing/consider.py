@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from plugin.routing.candidates import fill_inputs, in_order_of_preference, satisfying, why_preferred
 from plugin.routing.condition_trace import ConditionTrace
-from plugin.routing.conditions import judge
+from plugin.routing.judging import Judgement
 from plugin.routing.reading import SeriesView
 from plugin.routing.rule import Rule, SeriesChoice
-from plugin.routing.verdict import Fate, RuleVerdict, Wait, reason_for
+from plugin.routing.verdict import Fate, RuleVerdict, Wait
 
 INPUTS_WITHIN_SECONDS = 3600.0
 """How long a rule with several inputs waits for the missing ones where it has no WaitFor."""
@@ -31,8 +31,7 @@ class Scene:
         return (self.view, *self.others)
 
 
-@dataclass(frozen=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     """How far a rule came, and the words for it."""
 
     fate: Fate
@@ -43,18 +42,20 @@ class _Outcome:
 
 def consider(rule: Rule, scene: Scene) -> RuleVerdict:
     """The rule's verdict before Stop and Fallback are looked at. Never raises on what a study holds."""
-    traces: list[ConditionTrace] = []
-    when = judge(rule.when, scene.view, "When", traces)
-    choice = judge(rule.series.condition, scene.view, "Series", traces) if rule.series else None
+    when = rule.asks.when.ask(scene.view)
+    choice = rule.asks.series.ask(scene.view)
+    traces = when.traces + choice.traces
     if not rule.enabled:
         outcome = _Outcome("disabled")
     elif not when.holds:
         outcome = _Outcome("does-not-apply", f"wants {when.because}")
-    elif choice and not choice.holds:
+    elif not choice.holds:
         outcome = _Outcome("not-this-series", f"wants {choice.because}")
     else:
-        outcome = _choose(rule, scene, traces)
-    return _verdict(rule, outcome, tuple(traces), scene.now)
+        inputs = {name: question.ask(scene.view) for name, question in rule.asks.inputs.items()}
+        traces += tuple(trace for judgement in inputs.values() for trace in judgement.traces)
+        outcome = _choose(rule, scene, inputs)
+    return _verdict(rule, outcome, traces, scene.now)
 
 
 def _verdict(rule: Rule, outcome: _Outcome, traces: tuple[ConditionTrace, ...], now: datetime) -> RuleVerdict:
@@ -63,7 +64,6 @@ def _verdict(rule: Rule, outcome: _Outcome, traces: tuple[ConditionTrace, ...], 
     return RuleVerdict(
         rule=rule.name,
         matched=runs,
-        reason=reason_for(outcome.fate, outcome.detail),
         conditions=traces,
         fate=outcome.fate,
         detail=outcome.detail,
@@ -73,13 +73,9 @@ def _verdict(rule: Rule, outcome: _Outcome, traces: tuple[ConditionTrace, ...], 
     )
 
 
-def _choose(rule: Rule, scene: Scene, traces: list[ConditionTrace]) -> _Outcome:
+def _choose(rule: Rule, scene: Scene, inputs: Mapping[str, Judgement]) -> _Outcome:
     """The rule holds for this series: is it the one, and is everything there?"""
-    outcome = (
-        _fill(rule, rule.series, scene, traces)
-        if rule.series and rule.series.inputs
-        else _prefer(rule, scene)
-    )
+    outcome = _fill(rule, rule.series, scene, inputs) if rule.series and inputs else _prefer(rule, scene)
     if outcome.fate != "runs":
         return outcome
     return _settle(rule, scene) or _wait_for_series(rule, scene) or outcome
@@ -97,13 +93,9 @@ def _prefer(rule: Rule, scene: Scene) -> _Outcome:
     return _Outcome("other-series-preferred", detail)
 
 
-def _fill(rule: Rule, choice: SeriesChoice, scene: Scene, traces: list[ConditionTrace]) -> _Outcome:
-    wanted = {
-        name: judge(one.condition, scene.view, f"Series.Inputs.{name}", traces)
-        for name, one in choice.inputs.items()
-    }
-    if not any(judgement.holds for judgement in wanted.values()):
-        details = "; ".join(f"{name}: {judgement.because}" for name, judgement in wanted.items())
+def _fill(rule: Rule, choice: SeriesChoice, scene: Scene, inputs: Mapping[str, Judgement]) -> _Outcome:
+    if not any(judgement.holds for judgement in inputs.values()):
+        details = "; ".join(f"{name}: {judgement.because}" for name, judgement in inputs.items())
         return _Outcome("not-this-series", f"wants for its inputs {details}")
     filled = fill_inputs(rule, choice, scene.study)
     missing = tuple(name for name in choice.inputs if name not in filled)

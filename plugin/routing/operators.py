@@ -98,18 +98,13 @@ def compile_pattern(operand: Any) -> Accepts:
     options.log_errors = False
     options.never_capture = True
     try:
-        search = re2.compile(_encoded(operand), options).search
+        search = re2.compile(normalize("NFC", operand).encode("utf-8", "replace"), options).search
     except re2.error as impossible:
         cause = impossible.args[0].decode(errors="replace") if impossible.args else "it cannot be compiled"
         raise OperandError(
             f"{operand!r} is no regular expression that can be used: {cause}", allowed
         ) from None
-    return lambda seen: any([search(_encoded(part)) is not None for part in seen.parts])
-
-
-def _encoded(text: str) -> bytes:
-    # What was no text in its character set must not stop the search in the rest.
-    return normalize("NFC", text).encode("utf-8", "replace")
+    return lambda seen: any([search(part) is not None for part in seen.encoded])
 
 
 def _one_of(kind: Kind, operands: Sequence[Any]) -> Accepts:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 from plugin.routing.attributes import RuleAttribute
 from plugin.routing.condition_trace import ConditionTrace
@@ -15,7 +16,7 @@ from plugin.routing.geometry import orientation, slice_spacing_mm
 from plugin.routing.values import Value, parse_value, split_values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Occurrence:
     """What one instance, or the series as a whole, holds for an attribute."""
 
@@ -24,18 +25,40 @@ class Occurrence:
     values: tuple[Value, ...] | None
     """The same values parsed; None where one of them breaks the rules of its kind."""
 
-    @property
+    @cached_property
     def text(self) -> str | None:
         return "\\".join(self.parts) if self.parts else None
 
+    @cached_property
+    def encoded(self) -> tuple[bytes, ...]:
+        """The parts in UTF-8, composed (NFC), as patterns search them; what was no text in its character set
+        must not stop the search in the rest."""
+        return tuple(normalize("NFC", part).encode("utf-8", "replace") for part in self.parts)
 
-@dataclass(frozen=True)
+
+class Finding(NamedTuple):
+    """What a comparison finds in a reading, wherever in a rule it stands."""
+
+    holds: bool
+    seen: str | None
+    note: str
+
+
+@dataclass(frozen=True, eq=False)
 class Reading:
-    """The different occurrences of an attribute in a series, never empty."""
+    """The different occurrences of an attribute in a series, never empty.
+
+    Series of one study share the readings that are alike, and so what comparisons found in them."""
 
     occurrences: tuple[Occurrence, ...]
     per_instance: bool
     """False where the value is known once for the whole series."""
+    incomplete: tuple[int, int] | None = None
+    """Of how many instances the value is known, and how many there are, where that is not the same."""
+    findings: dict[str, Finding] = field(default_factory=dict, repr=False)
+    """By the key of the comparison, equal for all that ask the same."""
+    traces: dict[str, ConditionTrace] = field(default_factory=dict, repr=False)
+    """By the key of the comparison at its place of a rule."""
 
     @cached_property
     def _sorted(self) -> tuple[list[Any], list[Occurrence], list[Occurrence]]:
@@ -54,40 +77,42 @@ class Reading:
         return outside + [seen for seen in others if not accepts(seen)]
 
 
+Alike = dict[tuple[str, tuple[str, ...], bool, tuple[int, int] | None], Reading]
+"""Readings of one value, by attribute and everything a finding depends on."""
+
+
 def _only_value(seen: Occurrence) -> Any:
     return seen.values[0] if seen.values else None
 
 
-class Finding(NamedTuple):
-    """What a comparison finds in one series, wherever in a rule it stands."""
-
-    holds: bool
-    seen: str | None
-    note: str
-
-
 class SeriesView:
-    """Reads the facts of one series for many rules; remembers what it has read and found."""
+    """Reads the facts of one series for many rules; remembers what it has read."""
 
-    def __init__(self, facts: SeriesFacts) -> None:
+    def __init__(self, facts: SeriesFacts, alike: Alike | None = None) -> None:
         self.facts = facts
-        self._readings: dict[str, Reading] = {}
-        self.findings: dict[str, Finding] = {}
-        """By the key of the comparison, equal for all that ask the same."""
-        self.traces: dict[tuple[str, str], ConditionTrace] = {}
-        """By the key above the comparison, and by its own."""
-
-    @property
-    def unknown_instances(self) -> int:
-        """How many instances of the series no attribute is known of."""
-        return max(0, self.facts.number_of_instances - len(self.facts.instances))
+        self._alike = {} if alike is None else alike
+        self.readings: dict[str, Reading] = {}
+        """What has been read so far, by attribute."""
 
     def reading(self, attribute: RuleAttribute) -> Reading:
         """Never raises on what a study holds."""
-        found = self._readings.get(attribute.name)
+        found = self.readings.get(attribute.name)
         if found is None:
-            found = self._readings[attribute.name] = _read(self.facts, attribute)
+            found = self.readings[attribute.name] = self._shared(attribute)
         return found
+
+    def _shared(self, attribute: RuleAttribute) -> Reading:
+        own = _read(self.facts, attribute)
+        if len(own.occurrences) > 1:
+            return own
+        key = (attribute.name, own.occurrences[0].parts, own.per_instance, own.incomplete)
+        return self._alike.setdefault(key, own)
+
+
+def views_of(study: Iterable[SeriesFacts]) -> list[SeriesView]:
+    """The series of one study, each read once; what reads alike in several of them is compared once."""
+    alike: Alike = {}
+    return [SeriesView(facts, alike) for facts in study]
 
 
 def _read(facts: SeriesFacts, attribute: RuleAttribute) -> Reading:
@@ -98,8 +123,14 @@ def _read(facts: SeriesFacts, attribute: RuleAttribute) -> Reading:
         return Reading((occurrence_of(value, attribute),), per_instance=False)
     if any(name in instance for instance in facts.instances):
         different = dict.fromkeys(_hashable(instance.get(name, ())) for instance in facts.instances)
-        return Reading(tuple(occurrence_of(value, attribute) for value in different), per_instance=True)
+        known = tuple(occurrence_of(value, attribute) for value in different)
+        return Reading(known, per_instance=True, incomplete=_incomplete(facts))
     return Reading((occurrence_of(facts.attributes.get(name, ()), attribute),), per_instance=False)
+
+
+def _incomplete(facts: SeriesFacts) -> tuple[int, int] | None:
+    known, there = len(facts.instances), facts.number_of_instances
+    return (known, there) if known < there else None
 
 
 def occurrence_of(value: Attribute, attribute: RuleAttribute) -> Occurrence:

@@ -10,7 +10,7 @@ from typing import Any
 from plugin.routing.consider import Scene
 from plugin.routing.facts import SeriesFacts
 from plugin.routing.orders import Order, orders
-from plugin.routing.reading import SeriesView
+from plugin.routing.reading import SeriesView, views_of
 from plugin.routing.route import route_scene
 from plugin.routing.rule import Rule
 from plugin.routing.verdict import Routing
@@ -95,7 +95,7 @@ def replay(past: Sequence[SeriesFacts], before: Sequence[Rule], after: Sequence[
 def _changes_in(
     study: Sequence[SeriesFacts], before: Sequence[Rule], after: Sequence[Rule]
 ) -> list[FateChange]:
-    views = [SeriesView(facts) for facts in study]
+    views = views_of(study)
     changes = []
     for view in views:
         others = tuple(other for other in views if other is not view)

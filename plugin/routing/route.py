@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from plugin.routing.consider import Scene, consider
 from plugin.routing.facts import SeriesFacts
-from plugin.routing.reading import SeriesView
+from plugin.routing.reading import views_of
 from plugin.routing.rule import Rule
-from plugin.routing.verdict import Fate, Routing, RuleVerdict, Wait, reason_for, sum_up
+from plugin.routing.verdict import Fate, Routing, RuleVerdict, Wait, sum_up
 
 
 def route(
@@ -25,15 +25,16 @@ def route(
     `study`: the known series of its study, with or without this one. `now`: for rules that wait, the time
     at which they are asked; by default the time the series was received.
     """
-    others = [SeriesView(one) for one in study if one.series_instance_uid != facts.series_instance_uid]
-    return route_scene(Scene(SeriesView(facts), tuple(others), now or facts.received), rules)
+    others = [one for one in study if one.series_instance_uid != facts.series_instance_uid]
+    view, *rest = views_of([facts, *others])
+    return route_scene(Scene(view, tuple(rest), now or facts.received), rules)
 
 
 def route_study(
     study: Sequence[SeriesFacts], rules: Sequence[Rule], *, now: datetime | None = None
 ) -> tuple[Routing, ...]:
     """`route` for each series of one study among all of them, reading each series once."""
-    views = [SeriesView(facts) for facts in study]
+    views = views_of(study)
     scenes = [
         Scene(view, tuple(other for other in views if other is not view), now or view.facts.received)
         for view in views
@@ -124,12 +125,10 @@ def _fall_back(pair: _Pair, ordinary: Sequence[_Pair]) -> _Pair:
 
 
 def _overruled(verdict: RuleVerdict, fate: Fate, detail: str) -> RuleVerdict:
-    return replace(
-        verdict,
+    return verdict._replace(
         matched=False,
         fate=fate,
         detail=detail,
-        reason=reason_for(fate, detail),
         inputs=(),
         not_before=None,
         wait=None,

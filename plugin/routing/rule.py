@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     BaseModel,
@@ -21,6 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from plugin.routing.comparison import Comparison
 from plugin.routing.conditions import ALWAYS, AllOf, AnyOf, Condition, NotOf, condition_as_json
+from plugin.routing.judging import Question
 from plugin.routing.parse_condition import ConditionError, parse_condition
 from plugin.routing.schedule import Schedule
 
@@ -182,3 +184,20 @@ class Rule(RuleModel):
     wait_for: WaitFor | None = None
     completeness: Completeness | None = None
     comment: str = ""
+
+    @cached_property
+    def asks(self) -> Questions:
+        """Its conditions, ready to be asked of many series."""
+        choice = self.series or SeriesChoice()
+        inputs = {
+            name: Question(one.condition, f"Series.Inputs.{name}") for name, one in choice.inputs.items()
+        }
+        return Questions(Question(self.when, "When"), Question(choice.condition, "Series"), inputs)
+
+
+class Questions(NamedTuple):
+    """What a rule asks of a series."""
+
+    when: Question
+    series: Question
+    inputs: Mapping[str, Question]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from plugin.routing.condition_trace import ConditionTrace
 from plugin.routing.rule import Rule
@@ -60,13 +60,11 @@ class Wait:
     then: Literal["run", "skip"]
 
 
-@dataclass(frozen=True, slots=True)
-class RuleVerdict:
+class RuleVerdict(NamedTuple):
     """One rule on one series."""
 
     rule: str
     matched: bool
-    reason: str
     conditions: tuple[ConditionTrace, ...]
     fate: Fate
     detail: str
@@ -76,6 +74,11 @@ class RuleVerdict:
     not_before: datetime | None = None
     """The earliest start by the rule's schedule; None for at once."""
     wait: Wait | None = None
+
+    @property
+    def reason(self) -> str:
+        """`rule does not apply: wants Modality Equals CT, saw MR`."""
+        return f"{WORDS[self.fate]}: {self.detail}" if self.detail else WORDS[self.fate]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -88,11 +91,6 @@ class RuleVerdict:
             "not_before": self.not_before.isoformat() if self.not_before else None,
             "waits_until": self.wait.until.isoformat() if self.wait else None,
         }
-
-
-def reason_for(fate: Fate, detail: str) -> str:
-    """`rule does not apply: wants Modality Equals CT, saw MR`."""
-    return f"{WORDS[fate]}: {detail}" if detail else WORDS[fate]
 
 
 @dataclass(frozen=True, slots=True)

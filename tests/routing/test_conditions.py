@@ -8,21 +8,20 @@ from typing import Any
 import pytest
 
 from plugin.routing.condition_trace import ConditionTrace
-from plugin.routing.conditions import condition_as_json, judge
+from plugin.routing.conditions import condition_as_json
 from plugin.routing.facts import SeriesFacts
+from plugin.routing.judging import Question
 from plugin.routing.parse_condition import ConditionError, parse_condition
 from plugin.routing.reading import SeriesView
 from tests.routing.routing_builders import AXIAL, CORONAL, SAGITTAL, a_series, a_stack
 
 
 def holds(condition: dict[str, Any], facts: SeriesFacts) -> bool:
-    return judge(parse_condition(condition), SeriesView(facts), "", []).holds
+    return Question(parse_condition(condition)).ask(SeriesView(facts)).holds
 
 
 def only_trace(condition: dict[str, Any], facts: SeriesFacts) -> ConditionTrace:
-    traces: list[ConditionTrace] = []
-    judge(parse_condition(condition), SeriesView(facts), "", traces)
-    [trace] = traces
+    [trace] = Question(parse_condition(condition)).ask(SeriesView(facts)).traces
     return trace
 
 

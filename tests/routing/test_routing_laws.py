@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from plugin.routing import conditions
 from plugin.routing.attributes import attribute_names
-from plugin.routing.condition_trace import ConditionTrace
-from plugin.routing.conditions import AllOf, AnyOf, Condition, NotOf, comparisons, condition_as_json, judge
+from plugin.routing.conditions import AllOf, AnyOf, Condition, NotOf, comparisons, condition_as_json
 from plugin.routing.facts import SeriesFacts
 from plugin.routing.implication import implies
+from plugin.routing.judging import Question
 from plugin.routing.parse_condition import ConditionError, parse_condition
 from plugin.routing.reachable import check_reachable
 from plugin.routing.reading import SeriesView
@@ -33,10 +33,9 @@ common = settings(max_examples=60, deadline=None)
 
 
 def holds(condition: Condition, series: SeriesFacts) -> bool:
-    traces: list[ConditionTrace] = []
-    judgement = judge(condition, SeriesView(series), "", traces)
-    assert len(traces) == len(list(comparisons(condition)))
-    assert judgement.because or not traces
+    judgement = Question(condition).ask(SeriesView(series))
+    assert len(judgement.traces) == len(list(comparisons(condition)))
+    assert judgement.because or not judgement.traces
     assert conditions.holds(condition, SeriesView(series)) is judgement.holds
     return judgement.holds
 
@@ -65,8 +64,7 @@ def test_a_condition_reads_back_equal_from_its_json(condition: Condition) -> Non
 @given(PARSED)
 def test_on_a_series_of_which_nothing_is_known_no_condition_raises(condition: Condition) -> None:
     nothing = SeriesFacts("", "", {}, (), 0, "", "", "", datetime(2026, 1, 1))
-    traces: list[ConditionTrace] = []
-    judge(condition, SeriesView(nothing), "", traces)
+    traces = Question(condition).ask(SeriesView(nothing)).traces
     for trace, leaf in zip(traces, comparisons(condition), strict=True):
         assert trace.seen is None
         assert trace.holds is (
