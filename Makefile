@@ -2,6 +2,8 @@
 # run    a node in the foreground: HTTP 8042, DICOM 4242, storage in ./var
 # test   every test                    check  format, lint, types, spelling, structure
 # bench  the benchmarks                setup  what all of these need; each stamp below says what is done
+# models a reduced retraining of each model; results in build/models/
+# viewer OHIF for /orthogen/ohif/, from its npm package, into build/viewer
 # lock   requirements.lock anew        clean  removes what was built; never ./var, which holds images
 
 SHELL := /bin/bash
@@ -12,7 +14,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PYTEST_ARGS ?=
 DEBIAN_PACKAGES := orthanc orthanc-python orthanc-dicomweb dcmtk python3-venv
-TEST_PACKAGES := chromium chromium-driver
+VIEWER_PACKAGES := npm
+TEST_PACKAGES := chromium chromium-driver iproute2 orthanc-postgresql postgresql
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -22,8 +25,9 @@ VENV := .venv/setup/venv
 LIBRARIES := .venv/setup/libraries
 STUBS := .venv/setup/stubs
 ORTHOGEN := .venv/setup/orthogen
+TRAINING := .venv/setup/training
 
-.PHONY: demo run test check bench setup lock clean
+.PHONY: viewer demo run test check bench models setup lock clean
 
 demo: setup
 	@$(BIN)/orthogen demo
@@ -31,7 +35,7 @@ demo: setup
 run: setup
 	@exec $(BIN)/orthogen up --config orthanc.json --storage var
 
-test: setup $(BROWSER)
+test: setup $(BROWSER) $(TRAINING)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: setup
@@ -47,6 +51,19 @@ bench: setup
 	    echo "== $$file"
 	    $(BIN)/python -m "bench.$$(basename "$$file" .py)"
 	done
+
+models: setup $(TRAINING)
+	@for file in training/*/reduced.py; do
+	    name=$$(basename "$$(dirname "$$file")")
+	    echo "== $$file"
+	    $(BIN)/python -m "training.$$name.reduced" "build/models/$$name"
+	done
+
+viewer: setup
+	@.ci/debian-packages $(VIEWER_PACKAGES)
+	mkdir -p build/viewer
+	npm pack --silent --pack-destination build/viewer @ohif/app@3.13.2
+	$(BIN)/python -m plugin.viewer.unpack build/viewer/ohif-app-3.13.2.tgz build/viewer/ohif
 
 setup: $(DEBIAN) $(STUBS) $(ORTHOGEN)
 
@@ -80,6 +97,11 @@ $(STUBS): $(shell find typings/orthanc-python-stubs -type f) $(LIBRARIES)
 
 $(ORTHOGEN): pyproject.toml $(LIBRARIES)
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable '.[cpu]'
+	touch $@
+
+# Not in the lock: which build of torch fits (CPU, CUDA) is for pip's own index to say.
+$(TRAINING): pyproject.toml $(ORTHOGEN)
+	@$(PIP) install --quiet --no-build-isolation --editable '.[cpu,training]'
 	touch $@
 
 # --universal: one file for every platform and every Python from 3.11 on. It names no index: pip's own setting decides.

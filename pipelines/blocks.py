@@ -28,7 +28,7 @@ class SliceBlocks:
     """Source, mean over 3 x 3 blocks."""
     source: Blocks
     shift: Blocks
-    """Result minus source."""
+    """Result minus source; 0 where padded."""
     source_pixel: Blocks
     result_pixel: Blocks
     at_floor: Mask
@@ -41,15 +41,15 @@ class SliceBlocks:
         source, floor = block_means(result.source.values), result.source.values.min()
         rows, columns = source.shape
         sample = (slice(1, rows * BLOCK, BLOCK), slice(1, columns * BLOCK, BLOCK))
-        source_pixel = result.source.values[sample]
+        source_pixel, unpadded = result.source.values[sample], _unpadded(result.source.padding, source.shape)
         return cls(
-            smooth=_mean_of_neighbours(source),
+            smooth=mean_of_neighbours(source),
             source=source,
-            shift=block_means(result.values) - source,
+            shift=np.where(unpadded, block_means(result.values) - source, np.float32(0)),
             source_pixel=source_pixel,
             result_pixel=result.values[sample],
             at_floor=source_pixel <= floor,
-            measured=(source > floor) & _unpadded(result.source.padding, source.shape),
+            measured=(source > floor) & unpadded,
         )
 
     def gradient(self) -> Blocks:
@@ -76,7 +76,7 @@ def _unpadded(padding: Mask | None, shape: tuple[int, ...]) -> Mask:
     return unpadded
 
 
-def _mean_of_neighbours(blocks: Blocks) -> Blocks:
+def mean_of_neighbours(blocks: Blocks) -> Blocks:
     padded = np.pad(blocks, 1, mode="edge")
     by_row = padded[:-2] + padded[1:-1] + padded[2:]
     means: Blocks = (by_row[:, :-2] + by_row[:, 1:-1] + by_row[:, 2:]) / np.float32(9)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from pipelines.errors import ConfigurationError, PipelineBroken
+from pipelines.gate_thresholds import GateThresholds
 from pipelines.manifest import Manifest
 from pipelines.manifest_part import read_part
 from pipelines.model_file import EncoderFile, ModelFile
@@ -67,6 +69,15 @@ class Catalog:
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._entries)
+
+
+def with_gate(entry: CatalogEntry, limits: Mapping[str, Any]) -> CatalogEntry:
+    """The pipeline under other limits of its gate; `limits` holds keys of the manifest's Gate, as in JSON."""
+    if not limits:
+        return entry
+    gate = GateThresholds.model_validate({**entry.manifest.gate.model_dump(by_alias=True), **limits})
+    manifest = entry.manifest.model_copy(update={"gate": gate})
+    return replace(entry, manifest=manifest, config_sha256=manifest.config_sha256())
 
 
 def load_entry(folder: Path) -> CatalogEntry:

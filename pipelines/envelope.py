@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pipelines.contrast import Contrast
 from pipelines.errors import Refused
 from pipelines.manifest import InputSpec, Manifest
 from pipelines.manifest_part import Bounds
@@ -21,12 +22,14 @@ def accept(
     quantity: str,
     input_name: str | None = None,
     attributes: Mapping[str, object] = NO_ATTRIBUTES,
+    contrast: Contrast | None = None,
 ) -> None:
     """Raise `Refused` if the series lies outside what the pipeline's input declares.
 
     `input_name` chooses among several inputs; without it the first is meant. `attributes` holds the values,
-    by DICOM keyword, of BodyPartExamined and of whatever the input's Attributes limit. `Refused.reason` is
-    one of modality_differs, quantity_differs, body_part_differs, too_few_slices, too_many_slices,
+    by DICOM keyword, of BodyPartExamined and of whatever the input's Attributes limit; `contrast` is None
+    where the header leaves doubt. `Refused.reason` is one of modality_differs, quantity_differs,
+    body_part_differs, contrast_unknown, contrast_differs, too_few_slices, too_many_slices,
     rows_out_of_range, columns_out_of_range, pixel_spacing_out_of_range, slice_thickness_unknown,
     slice_thickness_out_of_range, slice_spacing_out_of_range, attribute_unknown, attribute_out_of_range.
     """
@@ -34,6 +37,7 @@ def accept(
     _same("modality", modality, expected.modality, manifest)
     _same("quantity", quantity, expected.quantity, manifest)
     _check_body_part(attributes.get("BodyPartExamined"), expected, manifest)
+    _check_contrast(contrast, expected, manifest)
     _check_slice_count(grid, expected, manifest)
     _within("rows", "", grid.rows, expected.rows_columns, manifest)
     _within("columns", "", grid.columns, expected.rows_columns, manifest)
@@ -86,6 +90,17 @@ def _check_body_part(found: object, expected: InputSpec, manifest: Manifest) -> 
         return
     what = f"body part is {found}, {manifest.name} takes {', '.join(expected.body_parts)}"
     raise _refused("body_part_differs", what, "body part")
+
+
+def _check_contrast(found: Contrast | None, expected: InputSpec, manifest: Manifest) -> None:
+    if expected.contrasts is None or found in expected.contrasts:
+        return
+    takes = f"{manifest.name} takes {', '.join(expected.contrasts)}"
+    if found is None:
+        raise _refused(
+            "contrast_unknown", f"the acquisition leaves its contrast in doubt, {takes}", "contrast"
+        )
+    raise _refused("contrast_differs", f"contrast is {found}, {takes}", "contrast")
 
 
 def _check_attribute(keyword: str, found: object, bounds: Bounds, manifest: Manifest) -> None:

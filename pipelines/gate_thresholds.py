@@ -29,3 +29,43 @@ class GateThresholds(ManifestPart):
     structure_warn: float | None = Field(default=None, gt=0, le=1)
     """Correlation of the size of the change with the edges of the source, 0 (noise) to 1 (edges)."""
     structure_hold: float | None = Field(default=None, gt=0, le=1)
+    local_change_warn: float | None = Field(default=9.0, gt=0)
+    """Largest change over 12 x 12 pixels, as a multiple of what is usual in the slice."""
+    local_change_hold: float | None = Field(default=12.0, gt=0)
+    fourier_crossing_warn: float | None = Field(default=0.04, gt=0, lt=0.5)
+    """Cycles a pixel up to which every patch of source and result agrees (sFRC, arXiv 2603.04673)."""
+    fourier_crossing_hold: float | None = Field(default=0.015, gt=0, lt=0.5)
+    edges_kept_warn: Bounds | None = (0.95, 1.15)
+    """Steepness of the edges of the result over the source's, median over the slices."""
+    edges_kept_hold: Bounds | None = (0.88, 1.4)
+    correlation_warn: float | None = Field(default=0.95, ge=-1, lt=1)
+    """Of a slice with its source, the lowest of the series."""
+    correlation_hold: float | None = Field(default=0.85, ge=-1, lt=1)
+    mirrored_hold: float | None = Field(default=0.9, gt=0)
+    """Distance of a result to the mirrored source over that to the source: below 1 the mirror fits better."""
+    exchanged_hold: float | None = Field(default=0.9, gt=0)
+    """The same for two slices in each other's place, and for a whole series shifted along the stack."""
+    out_of_distribution_warn: float | None = Field(default=None, gt=0)
+    """How far a slice lies beyond what a VAE knows of the modality; 1 is at its bounds."""
+    out_of_distribution_hold: float | None = Field(default=None, gt=0)
+    source_ghosts_warn: float | None = Field(default=None, gt=0)
+    """CT: unevenness of the air around the patient over its noise; MR: its bright parts, % of the signal."""
+    source_ghosts_hold: float | None = Field(default=None, gt=0)
+    source_metal_warn_permille: float | None = Field(default=0.1, gt=0)
+    """Pixels of a CT slice above 2500 HU."""
+    source_metal_hold_permille: float | None = Field(default=1.0, gt=0)
+    source_peak_warn: float | None = Field(default=1.4, gt=1)
+    """Brightest thousandth of an MR slice over its brightest hundredth."""
+    source_peak_hold: float | None = Field(default=2.0, gt=1)
+    lung_share_warn: float | None = Field(default=0.02, ge=0, lt=0.1)
+    """Of the tissue of a CT series whose header says chest, median over the slices."""
+    lung_share_hold: float | None = Field(default=None, ge=0, lt=0.1)
+    air_warn_hu: Bounds | None = (-1060.0, -930.0)
+    """Where a CT series' histogram has its peak of air."""
+    air_hold_hu: Bounds | None = None
+    without_air_warn: float | None = Field(default=0.1, gt=0, le=1)
+    """Mean over a CT series' slices: 1 for one without fat and air, a half for one without air."""
+    without_air_hold: float | None = Field(default=0.8, gt=0, le=1)
+    continuity_warn: float | None = Field(default=0.5, ge=-1, lt=1)
+    """Correlation of a source slice with the more alike of its neighbours, the lowest of the series."""
+    continuity_hold: float | None = Field(default=None, ge=-1, lt=1)

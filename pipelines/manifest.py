@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipelines.consistency import Consistency
+from pipelines.contrast import Contrast
 from pipelines.gate_thresholds import GateThresholds
 from pipelines.manifest_part import Bounds, FileName, ManifestPart
 from pipelines.model_file import EncoderFile, ModelFile
@@ -40,6 +41,9 @@ class InputSpec(ManifestPart):
     slice_spacing_mm: Bounds | None = None
     body_parts: tuple[str, ...] | None = None
     """Values of Body Part Examined (0018,0015) the pipeline was validated on."""
+    contrasts: tuple[Contrast, ...] | None = Field(default=None, min_length=1)
+    """MR contrasts the pipeline was validated on, as the acquisition's parameters tell them; a series that
+    leaves doubt about its own is then refused."""
     attributes: dict[str, Bounds] = Field(default_factory=dict)
     """Limits on further numeric attributes by keyword, such as MagneticFieldStrength or KVP."""
     values: Bounds | None = None
@@ -79,6 +83,8 @@ class Manifest(ManifestPart):
     inputs: tuple[InputSpec, ...] = Field(min_length=1)
     output_quantity: Quantity | None = None
     """Of the result; null means that of the first input."""
+    output_contrast: Contrast | None = None
+    """Translation between MR contrasts: what the result shows."""
     dimensions: Literal[2, 3] = 2
     """3 collects the whole volume for a 3D network; 2 streams slices."""
     model: ModelFile
@@ -137,6 +143,8 @@ def _contradictions(manifest: Manifest) -> Iterator[str]:
     names = [known.name for known in manifest.inputs]
     if len(set(names)) < len(names):
         yield "two Inputs have the same Name"
+    if manifest.output_contrast and manifest.task != "translate":
+        yield "OutputContrast belongs to a translation"
     if manifest.tiles and len(manifest.tiles.shape) != manifest.dimensions:
         yield f"Tiles.Shape needs as many numbers as Dimensions says ({manifest.dimensions})"
     if manifest.tiles and any(side % manifest.model.size_multiple for side in manifest.tiles.shape):

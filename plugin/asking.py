@@ -82,6 +82,7 @@ def explanation(found: Mapping[str, Any]) -> str:
             "",
             f"job {job['id']}: {job['pipeline']} by {job['rule']!r}, {job['state']}{verdict}{reasons}",
         ]
+        lines += [f"  {job['decision']} by {job['decided_by']}, {job['decided']}"] if job["decision"] else []
     return "\n".join(lines)
 
 

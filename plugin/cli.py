@@ -65,11 +65,16 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--dicom-port", type=int, metavar="N")
     up.set_defaults(run=run_up)
 
+    worker = commands.add_parser("worker", help="more workers for a node, here or on another machine")
+    worker.add_argument("--config", type=Path, required=True, metavar="FILE")
+    worker.set_defaults(run=run_worker)
+
     check = commands.add_parser("check", help="validate a configuration")
     check.add_argument("file", type=Path, metavar="FILE")
     check.set_defaults(run=run_check)
 
     add_run(commands)
+    add_evaluate(commands)
     add_pipelines(commands)
     add_asking(commands)
 
@@ -87,6 +92,14 @@ def add_run(commands: Commands) -> None:
     run = commands.add_parser("run", help="one pipeline on a folder of DICOM files, without Orthanc")
     take_run_arguments(run)
     run.set_defaults(run=run_run)
+
+
+def add_evaluate(commands: Commands) -> None:
+    from plugin.evaluate.arguments import take_arguments
+
+    evaluate = commands.add_parser("evaluate", help="measure a pipeline against reference series")
+    take_arguments(evaluate)
+    evaluate.set_defaults(run=run_evaluate)
 
 
 def add_pipelines(commands: Commands) -> None:
@@ -171,6 +184,12 @@ def run_up(parsed: argparse.Namespace) -> int:
     return up(Wishes(parsed.config, parsed.storage, parsed.http_port, parsed.dicom_port))
 
 
+def run_worker(parsed: argparse.Namespace) -> int:
+    from plugin.more_workers import run_workers
+
+    return run_workers(parsed.config)
+
+
 def run_check(parsed: argparse.Namespace) -> int:
     from plugin.preflight import all_problems
     from plugin.settings import read_configuration
@@ -210,6 +229,15 @@ def run_run(parsed: argparse.Namespace) -> int:
         say("held: " + "; ".join(reason for entry in report.series for reason in entry.get("reasons", [])))
     tell(json.dumps(report.as_json()))
     return DONE if report.verdict in ("PASS", "WARN") else HELD_OR_REFUSED
+
+
+def run_evaluate(parsed: argparse.Namespace) -> int:
+    from plugin.evaluate.command import run
+
+    settings, catalog = settings_and_catalog(parsed.config)
+    measured = run(parsed, settings, catalog, say)
+    tell(json.dumps(measured.evaluation.headline))
+    return DONE
 
 
 def run_pipelines(parsed: argparse.Namespace) -> int:

@@ -23,5 +23,7 @@ class Ends:
     """Takes an instance that breaks a rule, with the report; it is never stored."""
     prove: Callable[[str, Mapping[str, Any]], None]
     """Signs and keeps the provenance manifest of a result series."""
+    illustrate: Callable[[str, str], None]
+    """Keeps the gate's page with pictures (HTML) on the result series of that UID."""
     report: Callable[[str, float], None]
     """Told the stage and the share of the work done; raises JobInterrupted when the job is no longer ours."""

@@ -152,12 +152,16 @@ def _folder_ends(scratch: Path, wanted: FolderRun) -> Ends:
         signed = sign(manifest, signing_key(wanted.key))
         (proof / MANIFEST_FILE).write_text(signed.to_json(), encoding="utf-8")
 
+    def illustrate(series_instance_uid: str, html: str) -> None:
+        (scratch / f"{series_instance_uid}.html").write_text(html, encoding="utf-8")
+
     return Ends(
         fetch=lambda key: Path(key).read_bytes(),
         begin=lambda _series_instance_uids: None,
         store=store,
         quarantine=quarantine,
         prove=prove,
+        illustrate=illustrate,
         report=lambda _stage, _share: None,
     )
 

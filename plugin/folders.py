@@ -28,5 +28,10 @@ class Folders:
         return self.state / "quarantine"
 
     @property
+    def kept_aside(self) -> tuple[Path, ...]:
+        """The folders that hold one folder per job."""
+        return (self.held, self.shadow, self.quarantine)
+
+    @property
     def signing_key(self) -> Path:
         return self.state / "signing-key.json"

@@ -15,17 +15,20 @@ def take_in_changes(orthanc: OrthancRest, ledger: Ledger, first_look_s: float) -
     """Watches every series that received an instance; returns how many changes were read.
 
     The cursor and the watch move in one transaction, so a kill between two pages loses nothing, and reading a
-    page again only re-arms a timer. `first_look_s` after its last instance a series may be complete.
+    page again only re-arms a timer. Of several nodes on one database one takes in each page. `first_look_s`
+    after its last instance a series may be complete.
     """
     read = 0
     while True:
-        page = orthanc.changes(ledger.cursor(), PAGE)
+        since = ledger.cursor()
+        page = orthanc.changes(since, PAGE)
         changes = page["Changes"]
         if changes:
             touched = _touched_series(orthanc, changes)
             now = time.time()
             with ledger.transaction() as connection:
-                ledger.advance(connection, page["Last"])
+                if not ledger.advance(connection, since=since, to=page["Last"]):
+                    continue
                 arm(connection, touched, at=now, look_at=now + first_look_s)
         read += len(changes)
         if page["Done"]:

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from plugin.door.supervise import READY
+from plugin.door.supervise import CALL, READY
+from plugin.folders import Folders
 from plugin.orthanc_rest import OrthancAddress
 
 
@@ -30,7 +31,10 @@ class HandOver:
     configuration_path: str = ""
     """The file people edit, watched for changed rules; empty for none."""
     socket: str = ""
-    slot: int = 0
+    is_at_node: bool = True
+    """Whether the state folder is the node's own."""
+    index_folder: str = ""
+    """Where Orthanc keeps its index, if on this machine."""
 
     @property
     def address(self) -> OrthancAddress:
@@ -39,6 +43,12 @@ class HandOver:
     @property
     def state(self) -> Path:
         return Path(self.state_folder)
+
+    @property
+    def written_folders(self) -> tuple[Path, ...]:
+        """What must have room: this node's folders, Orthanc's storage (around them) and its index."""
+        index = (Path(self.index_folder),) if self.index_folder else ()
+        return (self.state, self.state.parent, *index, *Folders(self.state).kept_aside)
 
     def line(self) -> bytes:
         return json.dumps(asdict(self)).encode("ascii") + b"\n"
@@ -65,6 +75,12 @@ def follow_life_line(on_line: Callable[[], None], on_end: Callable[[], None]) ->
 def say_ready() -> None:
     """Tells the parent that this process can work now."""
     sys.stderr.write(READY + "\n")
+    sys.stderr.flush()
+
+
+def say_called(calls: str) -> None:
+    """Tells the parent, which passes it on, that there is work for others."""
+    sys.stderr.write(f"{CALL}{calls}\n")
     sys.stderr.flush()
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from dicom_templates.identity import RunIdentity
+from pipelines.manifest import Manifest
 from pipelines.pipeline import Pipeline
 from plugin.settings import Settings
 
@@ -56,4 +57,12 @@ def run_identity(pipeline: Pipeline, request: Request, settings: Settings) -> Ru
         job_id=request.job_id,
         created=datetime.fromtimestamp(int(request.created_s), UTC),
         content_qualification=settings.content_qualification,
+        contrast_from=known_contrast(entry.manifest),
+        contrast_to=entry.manifest.output_contrast or "",
     )
+
+
+def known_contrast(manifest: Manifest) -> str:
+    """Of the source of a translation, where the manifest allows but one."""
+    allowed = manifest.inputs[0].contrasts or ()
+    return allowed[0] if manifest.output_contrast and len(allowed) == 1 else ""

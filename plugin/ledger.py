@@ -7,7 +7,7 @@ All writes that belong together are made on one connection in one transaction; t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,11 +15,21 @@ from typing import Any
 import sqlalchemy as sa
 
 from plugin.routing.rule import OutputForm
-from plugin.tables import CURSOR, EXPLANATIONS, JOBS, RESULT_SERIES
+from plugin.server_line import notify
+from plugin.tables import CURSOR, EXPLANATIONS, HOUSEKEEPING, JOBS, RESULT_SERIES
 
 OPEN_STATES = ("queued", "running", "delivering")
 STATES = (*OPEN_STATES, "held", "done", "failed", "cancelled")
+CALLED = "orthogen called"
 
+FIRST_CURSOR = sa.text(
+    f"INSERT INTO {CURSOR.name} (name, sequence) VALUES ('changes', 0) ON CONFLICT DO NOTHING"
+)
+
+FIRST_WRITER = sa.text(
+    f"INSERT INTO {RESULT_SERIES.name} (series_instance_uid, job_id, kind)"
+    " VALUES (:series_instance_uid, :job_id, :kind) ON CONFLICT DO NOTHING"
+)
 
 Instances = tuple[tuple[str, str], ...]
 """(SOP Instance UID, Orthanc id) of each instance of a series, sorted: its content at one moment."""
@@ -57,6 +67,8 @@ class Job:
     """What is made beside the result."""
     output: OutputForm = "classic"
     """The form of the result of an Enhanced source."""
+    gate: Mapping[str, Any] = field(default_factory=dict)
+    """Limits of the quality gate that the rule names in the place of the pipeline's."""
     further: tuple[FurtherSeries, ...] = ()
     """The series of the pipeline's further inputs."""
     result_series_uids: tuple[str, ...] = ()
@@ -67,9 +79,19 @@ class Job:
     progress: float = 0.0
     """Share of the work that is done, 0 to 1."""
     attempts: int = 1
+    holder: str | None = None
+    """The process that runs it; only that one may write its results and its end."""
+    crashes: int = 0
+    """How often its holder died while running it."""
     created: float = 0.0
     started: float | None = None
     finished: float | None = None
+    decision: str | None = None
+    """What a person did last: cancelled, retried, released or rejected."""
+    decided_by: str | None = None
+    decided: float | None = None
+    results_deleted: float | None = None
+    """When retention deleted the delivered results in Orthanc."""
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Job:
@@ -87,13 +109,26 @@ def _pairs(row: Mapping[str, Any]) -> Instances:
 class Ledger:
     """The tables, by what the node does with them."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, on_call: Callable[[str], None] = lambda _calls: None) -> None:
+        """`on_call`: told, after the commit, for which queues there is work; PostgreSQL tells by itself."""
         self.engine = engine
+        self._on_call = on_call
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         with self.engine.begin() as connection:
+            connection.info.pop(CALLED, None)  # of a transaction that was rolled back
             yield connection
+            called = connection.info.pop(CALLED, ())
+        for calls in called:
+            self._on_call(calls)
+
+    def call(self, connection: sa.Connection, calls: str) -> None:
+        """Wakes whom it concerns once the transaction is committed, and not if it is not."""
+        if connection.dialect.name == "postgresql":
+            notify(connection, calls)
+        else:
+            connection.info.setdefault(CALLED, set()).add(calls)
 
     # how far /changes has been read
 
@@ -101,10 +136,30 @@ class Ledger:
         with self.engine.connect() as connection:
             return connection.execute(sa.select(CURSOR.c.sequence)).scalar_one_or_none() or 0
 
-    def advance(self, connection: sa.Connection, sequence: int) -> None:
-        """Belongs in the transaction that takes in what the changes up to there say."""
-        connection.execute(sa.delete(CURSOR))
-        connection.execute(sa.insert(CURSOR).values(name="changes", sequence=sequence))
+    def advance(self, connection: sa.Connection, *, since: int, to: int) -> bool:
+        """Belongs in the transaction that takes in what the changes between say, and comes first in it.
+
+        False, and nothing changed, if another node on this database has taken them in.
+        """
+        if since == 0:
+            connection.execute(FIRST_CURSOR)
+        change = sa.update(CURSOR).where(CURSOR.c.sequence == since).values(sequence=to)
+        return connection.execute(change).rowcount == 1
+
+    # chores
+
+    def note_done(self, chore: str) -> None:
+        """Raises NoSpace if the database takes no more rows."""
+        with self.transaction() as connection:
+            change = sa.update(HOUSEKEEPING).where(HOUSEKEEPING.c.name == chore).values(at=time.time())
+            if connection.execute(change).rowcount == 0:
+                connection.execute(sa.insert(HOUSEKEEPING).values(name=chore, at=time.time()))
+
+    def last_done(self, chore: str) -> float:
+        """0 if never."""
+        query = sa.select(HOUSEKEEPING.c.at).where(HOUSEKEEPING.c.name == chore)
+        with self.engine.connect() as connection:
+            return connection.execute(query).scalar_one_or_none() or 0.0
 
     # why
 
@@ -127,6 +182,13 @@ class Ledger:
             row = connection.execute(sa.select(JOBS).where(JOBS.c.id == job_id)).mappings().one_or_none()
         return Job.of(dict(row)) if row else None
 
+    def is_held(self, job: Job) -> bool:
+        """Whether the job is still this holder's to run, at this attempt."""
+        same = (JOBS.c.id == job.id, JOBS.c.attempts == job.attempts, JOBS.c.holder == job.holder)
+        query = sa.select(JOBS.c.id).where(*same, JOBS.c.state == "running")
+        with self.engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
     def with_key(self, connection: sa.Connection, key: str) -> Job | None:
         """The latest job of this content and pipeline version."""
         query = sa.select(JOBS).where(JOBS.c.key == key).order_by(JOBS.c.created.desc()).limit(1)
@@ -140,6 +202,19 @@ class Ledger:
             query = query.where(JOBS.c[column] == value)
         if since is not None:
             query = query.where(JOBS.c.created >= since)
+        with self.engine.connect() as connection:
+            return [Job.of(dict(row)) for row in connection.execute(query).mappings()]
+
+    def left_behind(self, *, before: float) -> list[Job]:
+        """Jobs that ended before that moment (seconds since 1970) without a verdict, and may have left part
+        of a result.
+        """
+        query = sa.select(JOBS).where(
+            JOBS.c.state.in_(("failed", "cancelled")),
+            JOBS.c.verdict.is_(None),
+            JOBS.c.finished < before,
+            sa.cast(JOBS.c.result_series_uids, sa.Text) != "[]",
+        )
         with self.engine.connect() as connection:
             return [Job.of(dict(row)) for row in connection.execute(query).mappings()]
 
@@ -157,6 +232,17 @@ class Ledger:
         with self.transaction() as connection:
             return self.update_in(connection, job_id, expect=expect, attempt=attempt, **columns)
 
+    def update_held(self, job: Job, **columns: Any) -> bool:
+        """By the process that runs the job; False, and nothing changed, if it does not run it any more."""
+        with self.transaction() as connection:
+            return self.update_held_in(connection, job, **columns)
+
+    def update_held_in(self, connection: sa.Connection, job: Job, **columns: Any) -> bool:
+        """`update_held` in a transaction of the caller's."""
+        return self.update_in(
+            connection, job.id, expect=("running",), attempt=job.attempts, holder=job.holder, **columns
+        )
+
     def update_in(
         self,
         connection: sa.Connection,
@@ -164,31 +250,28 @@ class Ledger:
         *,
         expect: Sequence[str],
         attempt: int | None = None,
+        holder: str | None = None,
         **columns: Any,
     ) -> bool:
-        """Changes a job that is in one of the expected states (and at the expected attempt).
+        """Changes a job that is in one of the expected states (and at the expected attempt, and still held by
+        the expected process).
 
         False, and nothing changed, if it is not: it was cancelled, or another worker has it.
         """
         change = sa.update(JOBS).where(JOBS.c.id == job_id, JOBS.c.state.in_(expect)).values(**columns)
         if attempt is not None:
             change = change.where(JOBS.c.attempts == attempt)
+        if holder is not None:
+            change = change.where(JOBS.c.holder == holder)
         return connection.execute(change).rowcount == 1
 
     # our own results
 
     def register_result(self, series_instance_uid: str, job_id: str, kind: str) -> None:
         """Must come before the first instance is stored."""
+        columns = {"series_instance_uid": series_instance_uid, "job_id": job_id, "kind": kind}
         with self.engine.begin() as connection:
-            known = sa.select(RESULT_SERIES.c.job_id).where(
-                RESULT_SERIES.c.series_instance_uid == series_instance_uid
-            )
-            if connection.execute(known).first() is None:
-                connection.execute(
-                    sa.insert(RESULT_SERIES).values(
-                        series_instance_uid=series_instance_uid, job_id=job_id, kind=kind
-                    )
-                )
+            connection.execute(FIRST_WRITER, columns)
 
     def own_results(self, job: Job) -> list[str]:
         """The series in Orthanc that this job, and no other before it, has begun to write."""

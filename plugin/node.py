@@ -12,21 +12,27 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from pipelines.catalog import Catalog
 from pipelines.errors import ConfigurationError, OrthogenError, PassingTrouble
+from plugin.configuration_file import Books, ConfigurationFile, section_in_file
 from plugin.database import database_url, open_engine, prepare_database
 from plugin.delivery.association import quiet_pynetdicom
+from plugin.delivery.destination_book import DestinationBook
 from plugin.delivery.dispatch import Dispatch
-from plugin.door.supervise import Child
+from plugin.door.supervise import Child, ignore
 from plugin.folders import Folders
 from plugin.follow import take_in_changes
 from plugin.hand_over import HandOver, end_now, follow_life_line, read_hand_over, say_ready
+from plugin.housekeeping import Housekeeping
+from plugin.interface import make_app
 from plugin.ledger import Ledger
 from plugin.logs import log_to_stderr
 from plugin.orthanc_rest import OrthancRest
@@ -34,12 +40,12 @@ from plugin.pages.routes import page_routes
 from plugin.parts import Parts
 from plugin.preflight import configuration_problems
 from plugin.receive import Reception
-from plugin.rest import make_app
 from plugin.rule_book import RuleBook
-from plugin.rules_file import RulesFile, rules_in_file
-from plugin.settings import REPOSITORY, pipeline_folders, read_settings
-from plugin.submit import Queue
-from plugin.tidy import forget_deleted, tidy_up
+from plugin.settings import REPOSITORY, pipeline_folders, read_settings, viewer_folder
+from plugin.space import Alarm, NoSpace
+from plugin.submit import INFERENCE_QUEUE, Queue
+from plugin.tidy import forget_deleted, set_aside_held, tidy_up
+from plugin.viewer.serve import viewer_routes
 from plugin.watch import Watched, all_watched, due, put_off
 
 LOOK_EVERY_S = 5.0
@@ -58,9 +64,12 @@ class Node:
     def __init__(self, parts: Parts, hand_over: HandOver) -> None:
         self.parts = parts
         self.socket_path = hand_over.socket
-        self.rules_file = RulesFile(hand_over.configuration_path, parts.reception.rule_book)
+        books = Books(parts.reception.rule_book, parts.destinations)
+        self.configuration_file = ConfigurationFile(hand_over.configuration_path, books)
         self.wake = threading.Event()
+        self.sends = False
         self.forgot_at = float("-inf")
+        self.housekeeping = Housekeeping(parts)
 
     @classmethod
     def assemble(cls, hand_over: HandOver) -> Node:
@@ -71,10 +80,13 @@ class Node:
         hand_over.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         url = database_url(settings.database, hand_over.state)
         prepare_database(url)
-        ledger = Ledger(open_engine(url))
+        sender = make_child("plugin.delivery.sender", hand_over)
+        workers = make_workers(hand_over, settings.workers, sender)
+        ledger = Ledger(open_engine(url), waking(workers, sender))
         queue = Queue(ledger)
-        rule_book = RuleBook(ledger.engine, catalog, settings)
-        rule_book.take_in_file(*rules_at_start(hand_over))
+        destinations = DestinationBook(ledger.engine)
+        rule_book = RuleBook(ledger.engine, catalog, destinations)
+        Books(rule_book, destinations).take_in(*section_at_start(hand_over))
         reception = Reception(OrthancRest(hand_over.address), ledger, queue, catalog, settings, rule_book)
         parts = Parts(
             folders=Folders(hand_over.state),
@@ -83,28 +95,32 @@ class Node:
             ledger=ledger,
             queue=queue,
             reception=reception,
-            workers=tuple(make_child("plugin.worker", hand_over, slot) for slot in range(settings.workers)),
+            workers=workers,
             dispatch=Dispatch(ledger),
-            sender=make_child("plugin.delivery.sender", hand_over) if settings.destinations else None,
+            destinations=destinations,
+            sender=sender,
             called_ae_title=hand_over.called_ae_title,
+            space=settings.space(hand_over.written_folders),
+            alarm=Alarm(),
         )
         return cls(parts, hand_over)
 
     @property
     def children(self) -> list[Child]:
-        return [*self.parts.workers, *([self.parts.sender] if self.parts.sender else [])]
+        return [*self.parts.workers, self.parts.sender]
 
     def run(self) -> None:
         """Serves until the life line ends."""
         self.parts.queue.resume()
-        self.parts.dispatch.resume(self.parts.settings.destinations)
-        for child in self.children:
-            child.start()
+        self.parts.dispatch.resume(self.parts.destinations.destinations())
+        for worker in self.parts.workers:
+            worker.start()
+        self._start_sender()
         threading.Thread(target=self._receive, name="receiver", daemon=True).start()
         say_ready()
-        config = uvicorn.Config(
-            make_app(self.parts, page_routes(self.parts)), log_config=None, lifespan="off"
-        )
+        viewer = viewer_routes(viewer_folder(self.parts.settings))
+        app = make_app(self.parts, [*page_routes(self.parts), *viewer])
+        config = uvicorn.Config(app, log_config=None, lifespan="off")
         uvicorn.Server(config).run(sockets=[private_socket(self.socket_path)])
         self.stop()
 
@@ -115,6 +131,12 @@ class Node:
             child.stop()
         end_now()
 
+    def _start_sender(self) -> None:
+        """Once there is where to send: until then the process would only cost memory."""
+        if not self.sends and self.parts.destinations.destinations():
+            self.parts.sender.start()
+            self.sends = True
+
     def _receive(self) -> None:
         pause_s = 0.0
         while True:
@@ -124,16 +146,21 @@ class Node:
 
     def _receive_once(self) -> float:
         """Takes in what came, judges what is complete; returns the seconds until there may be more."""
-        self._mend()
         try:
+            self.housekeeping.clean()
+            self.housekeeping.require_room()
+            self._mend()
             reception = self.parts.reception
             take_in_changes(reception.orthanc, self.parts.ledger, reception.first_look_s())
-            self.rules_file.look()
+            self.configuration_file.look()
             ready, next_in_s = due(all_watched(self.parts.ledger.engine), time.time())
             for watched in ready:
                 self._look(watched)
                 next_in_s = 0.0
+            self.parts.alarm.off()
             return min(next_in_s, LOOK_EVERY_S)
+        except NoSpace as full:
+            self.parts.alarm.on(full)
         except PassingTrouble as trouble:
             log.warning("%s", trouble)
         except Exception:
@@ -145,10 +172,12 @@ class Node:
         try:
             self.parts.queue.mend()
             tidy_up(self.parts.reception.orthanc, self.parts.ledger)
+            set_aside_held(self.parts.reception.orthanc, self.parts.ledger, self.parts.folders)
             if time.monotonic() - self.forgot_at > FORGET_EVERY_S:
                 forget_deleted(self.parts.reception.orthanc, self.parts.ledger)
                 self.forgot_at = time.monotonic()
-            self.parts.dispatch.mend()
+            self._start_sender()
+            self.parts.dispatch.mend(self.parts.destinations.destinations())
         except PassingTrouble as trouble:
             log.warning("%s", trouble)
         except Exception:
@@ -158,6 +187,8 @@ class Node:
         try:
             for job in self.parts.reception.look(watched):
                 log.info("job %s: %s by rule %r", job.id, job.pipeline, job.rule)
+        except NoSpace:
+            raise
         except Exception as error:
             log.exception("series %s could not be judged", watched.series_orthanc_id)
             pause_s = TROUBLE_PAUSE_S * 5 if isinstance(error, PassingTrouble) else UNJUDGED_PAUSE_S
@@ -165,7 +196,6 @@ class Node:
             put_off(
                 self.parts.ledger.engine, watched, until=until, reason="it could not be judged: see the log"
             )
-        self.parts.wake_workers()
 
 
 def private_socket(path: str) -> socket.socket:
@@ -177,18 +207,32 @@ def private_socket(path: str) -> socket.socket:
     return listening
 
 
-def make_child(module: str, hand_over: HandOver, slot: int = 0) -> Child:
-    command = [sys.executable, "-m", module]
-    line = replace(hand_over, slot=slot, socket="").line()
-    return Child(command, str(REPOSITORY), line, pass_on)
+def make_child(module: str, hand_over: HandOver, on_call: Callable[[str], None] = ignore) -> Child:
+    line = replace(hand_over, socket="").line()
+    return Child([sys.executable, "-m", module], str(REPOSITORY), line, pass_on, on_call)
+
+
+def make_workers(hand_over: HandOver, count: int, sender: Child) -> tuple[Child, ...]:
+    """What a worker has finished is the sender's to deliver."""
+    return tuple(make_child("plugin.worker", hand_over, lambda _: sender.wake()) for _ in range(count))
+
+
+def waking(workers: Sequence[Child], sender: Child) -> Callable[[str], None]:
+    """What to do when there is work in a queue."""
+
+    def wake(calls: str) -> None:
+        for child in workers if calls == INFERENCE_QUEUE else (sender,):
+            child.wake()
+
+    return wake
 
 
 def pass_on(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 
-def rules_at_start(hand_over: HandOver) -> tuple[object, str]:
-    """The rules of the file as it is now; as Orthanc read them where there is no one file.
+def section_at_start(hand_over: HandOver) -> tuple[Mapping[str, Any], str]:
+    """The section as the file is now; as Orthanc read it where there is no one file.
 
     The hand-over is as old as Orthanc's start: after a restart of this process alone it would put back what
     has been changed in the file since.
@@ -196,8 +240,8 @@ def rules_at_start(hand_over: HandOver) -> tuple[object, str]:
     path = Path(hand_over.configuration_path or ".")
     if path.is_file():
         with suppress(ConfigurationError):
-            return rules_in_file(path), path.name
-    return hand_over.section.get("Rules", []), "at start"
+            return section_in_file(path), path.name
+    return hand_over.section, "at start"
 
 
 def refuse_errors(hand_over: HandOver, catalog: Catalog) -> None:

@@ -19,12 +19,16 @@ from dicom_templates.to_series import WrittenInstance
 from pipelines.errors import JobInterrupted, OrthogenError, Refused
 from plugin.ends import Ends
 from plugin.folders import Folders
+from plugin.gate_report.kept import keep_report
 from plugin.ledger import Instances, Job, Ledger
 from plugin.orthanc_rest import OrthancRest
 from plugin.plan_job import Inputs
 from plugin.signing import signing_key
+from plugin.space import write_file
 
 REPORT_EVERY_S = 0.3
+TO_SET_ASIDE = "to be set aside"
+"""The stage of a held job whose worker was on another machine: the node moves its results (plugin.tidy)."""
 MANIFEST_ATTACHMENT = 1024
 """Orthanc keeps attachments from this number on for whoever wants them."""
 
@@ -50,6 +54,7 @@ class OrthancEnds:
             store=self.store,
             quarantine=self.quarantine,
             prove=self.prove,
+            illustrate=self.illustrate,
             report=self.report,
         )
 
@@ -93,7 +98,7 @@ class OrthancEnds:
     def store(self, instance: WrittenInstance) -> None:
         if self.aside is not None:
             self.aside.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (self.aside / f"{instance.sop_instance_uid}.dcm").write_bytes(instance.data)
+            write_file(self.aside / f"{instance.sop_instance_uid}.dcm", instance.data)
             return
         answer = self.orthanc.store_instance(instance.data)
         if answer["Status"] == "AlreadyStored":
@@ -103,18 +108,22 @@ class OrthancEnds:
         """Kept with its report, for whoever mends the software; never stored."""
         folder = self.folders.quarantine / self.job.id
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (folder / f"{instance.sop_instance_uid}.dcm").write_bytes(instance.data)
-        (folder / "report.txt").write_text(broken.what, encoding="utf-8")
+        write_file(folder / f"{instance.sop_instance_uid}.dcm", instance.data)
+        write_file(folder / "report.txt", broken.what.encode())
 
     def prove(self, series_instance_uid: str, manifest: Mapping[str, Any]) -> None:
         """The signed manifest, attached to the result series."""
         signed = sign(manifest, signing_key(self.folders.signing_key)).to_json()
         if self.aside is not None:
-            (self.aside / f"{series_instance_uid}.json").write_text(signed, encoding="utf-8")
+            write_file(self.aside / f"{series_instance_uid}.json", signed.encode())
             return
         found = self.orthanc.find_series(series_instance_uid)
         if found is not None:
             self.orthanc.attach(found, MANIFEST_ATTACHMENT, signed.encode("utf-8"))
+
+    def illustrate(self, _series_instance_uid: str, html: str) -> None:
+        """In the database, since a worker may run on another machine than the pages."""
+        keep_report(self.ledger.engine, self.job.id, html)
 
     def report(self, stage: str, share: float) -> None:
         if share < 1 and time.monotonic() - self._reported_at < REPORT_EVERY_S:
@@ -123,7 +132,7 @@ class OrthancEnds:
         self._update(stage=stage, progress=share)
 
     def _update(self, **columns: object) -> None:
-        if not self.ledger.update(self.job.id, expect=("running",), attempt=self.job.attempts, **columns):
+        if not self.ledger.update_held(self.job, **columns):
             raise JobInterrupted(f"job {self.job.id} was cancelled or taken over")
 
     def _require_same(self, instance: WrittenInstance, instance_orthanc_id: str) -> None:
@@ -154,10 +163,10 @@ def set_aside(orthanc: OrthancRest, result_series_uids: Sequence[str], folder: P
         for entry in orthanc.instances_of(found):
             data = orthanc.instance_file(entry["ID"])
             if is_own_result(read_header(data)):  # anybody may have sent something into the series
-                (folder / f"{entry['ID']}.dcm").write_bytes(data)
+                write_file(folder / f"{entry['ID']}.dcm", data)
         signed = orthanc.attachment(found, MANIFEST_ATTACHMENT)
         if signed is not None:
-            (folder / f"{series_instance_uid}.json").write_bytes(signed)
+            write_file(folder / f"{series_instance_uid}.json", signed)
         orthanc.delete_series(found)
 
 

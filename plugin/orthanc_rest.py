@@ -7,6 +7,7 @@ this start (`GenerateRestApiAuthorizationToken`); it dies with Orthanc.
 from __future__ import annotations
 
 import json
+import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,11 @@ from typing import Any
 import urllib3
 
 from pipelines.errors import PassingTrouble
+from plugin.space import REMEDY, NoSpace
+
+CANNOT_WRITE = frozenset({14, 19, 1004, 1008, 1009, 1010, 1014, 1015})
+"""Orthanc's own error codes (`OrthancStatus`; OrthancCPlugin.h): CannotWriteFile, FullStorage, and those of
+an SQLite index that cannot be written: Execute, Flush, CannotRun, CannotStep, TransactionCommit and Begin."""
 
 
 class Gone(PassingTrouble):
@@ -31,7 +37,16 @@ class OrthancAddress:
 class OrthancRest:
     """Orthanc's REST API; safe to share between threads."""
 
-    def __init__(self, address: OrthancAddress, *, connections: int = 8, timeout_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        address: OrthancAddress,
+        *,
+        connections: int = 8,
+        timeout_s: float = 60.0,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        """`context`: whom to trust beyond this machine; on loopback anybody is."""
+        trust: dict[str, Any] = {"cert_reqs": "CERT_NONE"} if context is None else {"ssl_context": context}
         headers = {"Authorization": address.token} if address.token else {}
         self._url = address.url.rstrip("/")
         self._pool = urllib3.PoolManager(
@@ -40,7 +55,7 @@ class OrthancRest:
             headers=headers,
             timeout=urllib3.Timeout(connect=5.0, read=timeout_s),
             retries=False,
-            cert_reqs="CERT_NONE",
+            **trust,
         )
 
     def json(self, path: str) -> Any:
@@ -62,6 +77,14 @@ class OrthancRest:
     def metadata(self, instance_orthanc_id: str) -> dict[str, str]:
         """How the instance came: RemoteAET, CalledAET, RemoteIP, Origin."""
         return dict(self.json(f"/instances/{instance_orthanc_id}/metadata?expand"))
+
+    def file_md5(self, instance_orthanc_id: str) -> str | None:
+        """As Orthanc has noted it; None where `StoreMD5ForAttachments` is off."""
+        try:
+            noted = self._call("GET", f"/instances/{instance_orthanc_id}/attachments/dicom/md5")
+        except Gone:
+            return None
+        return noted.decode("ascii") or None
 
     def find_series(self, series_instance_uid: str) -> str | None:
         """Orthanc id of the series with this UID, if there is exactly one."""
@@ -108,6 +131,17 @@ class OrthancRest:
             ) from error
         if response.status == 404:
             raise Gone(f"Orthanc has no {path}")
+        if response.status >= 500 and (words := _cannot_write(response.data)):
+            raise NoSpace(f"disk full: Orthanc answered {words!r} to {method} {path}", remedy=REMEDY)
         if response.status >= 300:
             raise PassingTrouble(f"Orthanc answered {response.status} to {method} {path}")
         return response.data
+
+
+def _cannot_write(body: bytes) -> str:
+    """Orthanc's words if it could not write; empty if it was something else."""
+    try:
+        error = json.loads(body)
+        return str(error["OrthancError"]) if error["OrthancStatus"] in CANNOT_WRITE else ""
+    except (ValueError, LookupError, TypeError):
+        return ""

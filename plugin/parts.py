@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipelines.catalog import Catalog
+from plugin.delivery.destination_book import DestinationBook
 from plugin.delivery.dispatch import Dispatch
 from plugin.door.supervise import Child
 from plugin.folders import Folders
 from plugin.ledger import Ledger
 from plugin.receive import Reception
 from plugin.settings import Settings
+from plugin.space import Alarm, Space
 from plugin.submit import Queue
 
 
@@ -26,11 +28,10 @@ class Parts:
     reception: Reception
     workers: tuple[Child, ...]
     dispatch: Dispatch
-    sender: Child | None
-    """None where there are no destinations."""
+    destinations: DestinationBook
+    sender: Child
+    """Started once there is a destination."""
     called_ae_title: str
     """Orthanc's own, by which destinations know this node."""
-
-    def wake_workers(self) -> None:
-        for worker in self.workers:
-            worker.wake()
+    space: Space
+    alarm: Alarm

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from plugin.delivery.dispatch import after_results
-from plugin.ledger import OPEN_STATES, Job
-from plugin.orthanc_ends import bring_back, withdraw
+from plugin.ledger import OPEN_STATES, STATES, Job
+from plugin.orthanc_ends import TO_SET_ASIDE, bring_back, withdraw
 from plugin.parts import Parts
 from plugin.rest_errors import Conflict, NotFound, Unacceptable
 
@@ -38,15 +38,21 @@ def run_now(parts: Parts, wanted: Mapping[str, Any]) -> tuple[Job, bool]:
     series_orthanc_id = parts.reception.orthanc.find_series(series_uid)
     if series_orthanc_id is None:
         raise NotFound(f"Orthanc has no series {series_uid!r}", remedy="send the series first")
+    parts.space.require()
     job, new = parts.reception.run_now(series_orthanc_id, pipeline, again=wanted.get("force") is True)
-    parts.wake_workers()
     return job, new
 
 
-def cancel(parts: Parts, job: Job) -> Job:
-    """Images that have been delivered already stay where they are."""
+def decision(what: str, by: str) -> dict[str, Any]:
+    """Who decided what, and when, as columns of the job."""
+    return {"decision": what, "decided_by": by, "decided": time.time()}
+
+
+def cancel(parts: Parts, job: Job, by: str) -> Job:
+    """Images that have been delivered already stay where they are. `by`: who wants it."""
     with parts.ledger.transaction() as connection:
         ended: dict[str, Any] = {"state": "cancelled", "stage": "cancelled", "finished": time.time()}
+        ended |= decision("cancelled", by)
         changed = parts.ledger.update_in(connection, job.id, expect=OPEN_STATES, **ended)
         if changed:
             parts.dispatch.cancel(connection, job)
@@ -55,19 +61,21 @@ def cancel(parts: Parts, job: Job) -> Job:
     return again(parts, job)
 
 
-def retry(parts: Parts, job: Job) -> Job:
+def retry(parts: Parts, job: Job, by: str) -> Job:
     """From the step that failed: a job whose results exist is only delivered once more."""
-    if parts.dispatch.again(job):
-        return again(parts, job)
-    changed = parts.queue.next_attempt(job, expect=("failed", "cancelled"), reasons=[], delay_s=0)
-    require(changed, job, "retried", "failed or cancelled")
-    parts.wake_workers()
+    if not parts.dispatch.again(job):
+        anew: dict[str, Any] = {"expect": ("failed", "cancelled"), "reasons": [], "crashes": 0}
+        changed = parts.queue.next_attempt(job, delay_s=0, **anew)
+        require(changed, job, "retried", "failed or cancelled")
+    parts.ledger.update(job.id, expect=STATES, **decision("retried", by))
     return again(parts, job)
 
 
-def release(parts: Parts, job: Job) -> Job:
+def release(parts: Parts, job: Job, by: str) -> Job:
     """A person takes responsibility: the held result goes into Orthanc, and on to its destinations."""
     require(job.state == "held", job, "released", "held")
+    if job.stage == TO_SET_ASIDE:
+        raise Conflict(f"job {job.id} is {job.stage}", remedy="ask again in some seconds")
     folder = parts.folders.held / job.id
     if not bring_back(parts.reception.orthanc, folder):
         raise Conflict(
@@ -77,6 +85,7 @@ def release(parts: Parts, job: Job) -> Job:
     reasons = [*job.reasons, "released by a person"]
     with parts.ledger.transaction() as connection:
         going: dict[str, Any] = {"state": state, "stage": state, "reasons": reasons}
+        going |= decision("released", by)
         released = parts.ledger.update_in(connection, job.id, expect=("held",), **going)
         if released and state == "delivering":
             parts.dispatch.begin(connection, job)
@@ -85,13 +94,12 @@ def release(parts: Parts, job: Job) -> Job:
     return again(parts, job)
 
 
-def reject(parts: Parts, job: Job) -> Job:
+def reject(parts: Parts, job: Job, by: str) -> Job:
     """A person refuses the held result; it is deleted."""
     require(job.state == "held", job, "rejected", "held")
     reasons = [*job.reasons, "rejected by a person"]
-    rejected = parts.ledger.update(
-        job.id, expect=("held",), state="cancelled", stage="rejected", reasons=reasons
-    )
+    ended: dict[str, Any] = {"state": "cancelled", "stage": "rejected", "reasons": reasons}
+    rejected = parts.ledger.update(job.id, expect=("held",), **ended, **decision("rejected", by))
     require(rejected, again(parts, job), "rejected", "held")
     # A release that broke off may have brought part of it back.
     withdraw(parts.reception.orthanc, parts.ledger.own_results(job))

@@ -5,24 +5,32 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
-from pipelines.catalog import Catalog
+from pipelines.catalog import Catalog, with_gate
 from pipelines.errors import JobInterrupted, OrthogenError, PassingTrouble, Refused
 from pipelines.warm import WarmPipelines
+from plugin.database import NoAnswer
 from plugin.delivery.dispatch import Dispatch, after_results
+from plugin.drift.figures import Measured, note
 from plugin.folders import Folders
+from plugin.holding import claim, is_lost
 from plugin.identity import Request, run_identity
-from plugin.interrupting import interrupted_when_lost
+from plugin.interrupting import interrupted_in_time
 from plugin.ledger import Job, Ledger
-from plugin.orthanc_ends import OrthancEnds, set_aside, withdraw
+from plugin.orthanc_ends import TO_SET_ASIDE, OrthancEnds, set_aside, withdraw
 from plugin.orthanc_rest import OrthancRest
 from plugin.run_job import Outcome, run_job
 from plugin.settings import Settings
+from plugin.space import NO_ROOM, NoSpace, Space, no_space_in
 from plugin.submit import Queue
 
 RETRY_GROWTH = 4.0
 LONGEST_RETRY_S = 3600.0
+TAKEN_OVER = "taken over"
+ASK_AGAIN_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +39,8 @@ log = logging.getLogger(__name__)
 class Performer:
     """What a worker keeps between jobs: connections, and warm sessions."""
 
+    name: str
+    """Of this process, as the holder of its jobs."""
     orthanc: OrthancRest
     ledger: Ledger
     queue: Queue
@@ -38,6 +48,10 @@ class Performer:
     catalog: Catalog
     settings: Settings
     folders: Folders
+    is_at_node: bool
+    """Whether those folders are the node's, where people look for what is held."""
+    space: Space
+    """Below its floor no new job is begun."""
     pipelines: WarmPipelines
 
     def warm(self) -> None:
@@ -46,9 +60,28 @@ class Performer:
             self.pipelines.get(self.catalog[rule.pipeline])
 
     def perform(self, job_id: str, attempt: int) -> str:
-        """Runs the attempt and writes its end; returns the job's state as the worker left it."""
+        """Runs the attempt and writes its end; returns the job's state as the worker left it.
+
+        While the database does not answer it waits: only that one knows whose the job is by now.
+        """
+        try:
+            return self._perform(job_id, attempt)
+        except NoAnswer as error:
+            log.warning("job %s: %s", job_id, error)
+        while True:
+            time.sleep(ASK_AGAIN_S)
+            with suppress(NoAnswer):
+                return self._after_silence(job_id)
+
+    def _after_silence(self, job_id: str) -> str:
         job = self.ledger.job(job_id)
-        if job is None or not self._claim(job, attempt):
+        if job is None or job.holder != self.name or job.state != "running":
+            return "superseded" if job is None else self._interrupted(job)
+        return self._try_again(job, "the database did not answer")
+
+    def _perform(self, job_id: str, attempt: int) -> str:
+        job = claim(self.ledger, job_id, attempt, self.name)
+        if job is None:
             return "superseded"
         try:
             return self._finish(job, self._run(job))
@@ -56,90 +89,109 @@ class Performer:
             return self._interrupted(job)
         except Refused as refusal:
             return self._fail(job, [f"refused ({refusal.reason}): {refusal}"])
+        except NoSpace as full:
+            raise self._waiting(job, full) from full
+        except NoAnswer:
+            raise
         except PassingTrouble as trouble:
             return self._try_again(job, str(trouble))
         except OrthogenError as error:
             return self._fail(job, [str(error)])
-        except Exception:
+        except Exception as error:
+            if no_room := no_space_in(error):
+                raise self._waiting(job, no_room) from error
             log.exception("job %s: attempt %d broke off", job_id, attempt)
             return self._try_again(job, "an unexpected error; the worker's log has it under the job's id")
 
-    def _claim(self, job: Job, attempt: int) -> bool:
-        return job.attempts == attempt and self.ledger.update(
-            job.id,
-            expect=("queued", "running"),
-            attempt=attempt,
-            state="running",
-            stage="fetch",
-            started=time.time(),
-        )
-
     def _run(self, job: Job) -> Outcome:
-        pipeline = self.pipelines.get(self.catalog[job.pipeline])
+        pipeline = self.pipelines.get(with_gate(self.catalog[job.pipeline], job.gate))
         request = Request(job.id, job.rule, job.created, seed=pipeline.entry.manifest.seed)
         identity = run_identity(pipeline, request, self.settings)
         ends = OrthancEnds(self.orthanc, self.ledger, job, self.folders)
-        with interrupted_when_lost(pipeline, self.ledger, job):
+        with interrupted_in_time(pipeline, self.ledger, job, self.settings.time_limit_s(job.pipeline)):
             return run_job(ends.inputs(), pipeline, identity, ends.ends(), job.companions, job.output)
 
     def _finish(self, job: Job, outcome: Outcome) -> str:
         verdict = outcome.verdict
-        state = after_results(job)
+        state = stage = after_results(job)
         if verdict.level == "HOLD" and job.on_hold != "release" and job.mode == "live":
             state = "held" if job.on_hold == "keep" else "failed"
-            self._take_out(job, outcome.result_series_uids)
+            if not self.ledger.is_held(job):
+                return self._interrupted(job)
+            stage = self._take_out(job, outcome.result_series_uids)
         with self.ledger.transaction() as connection:
-            ended = self.ledger.update_in(
+            ended = self.ledger.update_held_in(
                 connection,
-                job.id,
-                expect=("running",),
-                attempt=job.attempts,
+                job,
                 state=state,
-                stage=state,
+                stage=stage,
                 progress=1.0,
                 verdict=verdict.level,
                 reasons=[*verdict.reasons, *outcome.warnings],
                 figures={**verdict.figures, "clipped_voxels": float(outcome.clipped_voxels)},
                 finished=None if state == "delivering" else time.time(),
             )
+            if ended:
+                note(connection, job.id, self._measured(job, outcome))
             if ended and state == "delivering":
                 self.dispatch.begin(connection, job)
         return state if ended else self._interrupted(job)
 
-    def _take_out(self, job: Job, result_series_uids: Sequence[str]) -> None:
-        if job.on_hold == "keep":
-            set_aside(self.orthanc, result_series_uids, self.folders.held / job.id)
-        else:
+    def _measured(self, job: Job, outcome: Outcome) -> Measured:
+        model, figures = self.catalog[job.pipeline].model_sha256, outcome.verdict.figures
+        version = job.pipeline_version
+        return Measured(time.time(), job.pipeline, version, model, outcome.origin, figures)
+
+    def _take_out(self, job: Job, result_series_uids: Sequence[str]) -> str:
+        """Returns the stage the job is then in."""
+        if job.on_hold != "keep":
             withdraw(self.orthanc, result_series_uids)
+            return "failed"
+        if not self.is_at_node:
+            return TO_SET_ASIDE
+        set_aside(self.orthanc, result_series_uids, self.folders.held / job.id)
+        return "held"
+
+    def _waiting(self, job: Job, full: NoSpace) -> NoSpace:
+        """A full disk costs no attempt: the worker waits, and begins this one anew once there is room."""
+        with suppress(NoSpace):
+            waiting: dict[str, Any] = {"stage": NO_ROOM, "reasons": [str(full)]}
+            self.ledger.update_held(job, **waiting)
+        log.warning("job %s waits for room on a disk", job.id)
+        return full
 
     def _interrupted(self, job: Job) -> str:
-        """Cancelled: nothing half-made stays. Taken over: whoever has the job now writes the same objects."""
+        """Where the job has ended without a result nothing half-made stays, nor what came late. Where another
+        process has it by now, that one writes the same objects.
+        """
+        log.warning("job %s is no longer this worker's: it writes nothing more of it", job.id)
         present = self.ledger.job(job.id)
-        if present is not None and present.state == "cancelled" and present.attempts == job.attempts:
+        if present is not None and has_no_result(present):
             withdraw(self.orthanc, self.ledger.own_results(present))
-        return "interrupted"
+        lost = is_lost(self.ledger, job.id, job.attempts, self.name)
+        return TAKEN_OVER if lost else "interrupted"
 
     def _fail(self, job: Job, reasons: list[str]) -> str:
-        present = self.ledger.job(job.id)
-        if present is not None and present.attempts == job.attempts:
-            withdraw(self.orthanc, self.ledger.own_results(present))
-        self.ledger.update(
-            job.id,
-            expect=("running",),
-            attempt=job.attempts,
-            state="failed",
-            stage="failed",
-            reasons=reasons,
-            result_series_uids=[],
-            finished=time.time(),
-        )
+        if not self.ledger.is_held(job):
+            return self._interrupted(job)
+        withdraw(self.orthanc, self.ledger.own_results(job))
+        ended: dict[str, Any] = {"state": "failed", "stage": "failed", "reasons": reasons}
+        failed = self.ledger.update_held(job, result_series_uids=[], finished=time.time(), **ended)
         log.warning("job %s failed: %s", job.id, "; ".join(reasons))
-        return "failed"
+        return "failed" if failed else self._interrupted(job)
 
     def _try_again(self, job: Job, reason: str) -> str:
         if job.attempts >= self.settings.maximum_attempts:
             return self._fail(job, [f"given up after {job.attempts} attempts: {reason}"])
         delay_s = min(self.settings.retry_seconds * RETRY_GROWTH ** (job.attempts - 1), LONGEST_RETRY_S)
         waiting = f"attempt {job.attempts} failed: {reason}; the next one starts in {delay_s:.0f} s"
-        self.queue.next_attempt(job, expect=("running",), reasons=[waiting], delay_s=delay_s)
-        return "queued"
+        queued = self.queue.next_attempt(
+            job, expect=("running",), holder=job.holder, reasons=[waiting], delay_s=delay_s
+        )
+        return "queued" if queued else self._interrupted(job)
+
+
+def has_no_result(job: Job) -> bool:
+    """Whether nothing of it may be in Orthanc. (With a verdict, the result was whole, and what became of it
+    was decided.)"""
+    return job.state == "held" or (job.state in ("cancelled", "failed") and job.verdict is None)

@@ -14,6 +14,7 @@ from dicom_templates.enhanced_series import EnhancedWriter
 from dicom_templates.enhanced_source import EnhancedInstance, is_enhanced
 from dicom_templates.frame_plan import frame_headers
 from dicom_templates.identity import RunIdentity
+from dicom_templates.mr_contrast import contrast_of
 from dicom_templates.references import Reference
 from dicom_templates.series_plan import (
     SeriesPlan,
@@ -191,11 +192,7 @@ def has_spread(manifest: Manifest) -> bool:
 def plan_input(headers: Headers, manifest: Manifest, name: str, ends: Ends) -> PlannedInput:
     """One input's series as a stack of slices, if the pipeline takes it."""
     wanted = manifest.input(name)
-    file = ends.fetch(headers[0][0])
-    first, enhanced = read_header(file), None
-    if is_enhanced(first):
-        enhanced = EnhancedInstance.of(file)
-        first, headers = enhanced.header(1), frames_of(enhanced, headers)
+    first, enhanced, headers = read_first(headers, ends.fetch)
     accept_source(first, modality=wanted.modality, quantity=wanted.quantity)
     plan = plan_series(headers, first=first)
     accept(
@@ -205,8 +202,21 @@ def plan_input(headers: Headers, manifest: Manifest, name: str, ends: Ends) -> P
         quantity=wanted.quantity,
         input_name=name,
         attributes={keyword: first.get(keyword) for keyword in ("BodyPartExamined", *wanted.attributes)},
+        contrast=contrast_of(first) if wanted.contrasts else None,
     )
     return PlannedInput(first, plan, enhanced)
+
+
+def read_first(
+    headers: Headers, fetch: Callable[[str], bytes]
+) -> tuple[Dataset, EnhancedInstance | None, Headers]:
+    """A header of the series, the Enhanced instance it is if it is one, and the headers of its slices."""
+    file = fetch(headers[0][0])
+    first = read_header(file)
+    if not is_enhanced(first):
+        return first, None, headers
+    enhanced = EnhancedInstance.of(file)
+    return enhanced.header(1), enhanced, frames_of(enhanced, headers)
 
 
 def frames_of(enhanced: EnhancedInstance, headers: Headers) -> Headers:

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.catalog import Catalog
+from pipelines.catalog import Catalog, with_gate
 from pipelines.manifest import Manifest
 from plugin.describe import Description, InputGone, describe, further_series
 from plugin.ledger import Job, Ledger
@@ -22,7 +22,7 @@ from plugin.orthanc_rest import Gone, OrthancRest
 from plugin.routing.completeness import CompletenessRules, completeness, policy_for
 from plugin.routing.facts import SeriesFacts
 from plugin.routing.guards import WINDOW, Admission, check_hops, check_rate, source_of
-from plugin.routing.orders import Order, orders
+from plugin.routing.orders import Order, limits_of, orders
 from plugin.routing.route import route
 from plugin.routing.rule import Rule
 from plugin.routing.verdict import Routing
@@ -31,7 +31,7 @@ from plugin.settings import Settings
 from plugin.submit import CompleteSeries, Queue, job_key
 from plugin.tables import TRAFFIC
 from plugin.traffic import admitted_times, forget, known_series, record
-from plugin.watch import Watched, look_again, look_at_the_rest, settle
+from plugin.watch import Watched, judge_alone, look_again, look_at_the_rest, settle
 
 OWN_RESULT = "a result of this node is never input"
 EXPECTED_COUNT_LOOK_S = 0.2
@@ -101,6 +101,7 @@ class Reception:
     def _judge(
         self, connection: sa.Connection, watched: Watched, description: Description, rules: Sequence[Rule]
     ) -> list[Job]:
+        judge_alone(connection, description.series.study_instance_uid)
         now = datetime.now().astimezone()
         written_here = self.ledger.job_of_result(description.series.series_instance_uid) is not None
         loop = check_hops(max(description.hops, int(written_here)), self.settings.guards)
@@ -186,15 +187,16 @@ class Reception:
         """What the rules ask for, with the series of every input."""
         planned = []
         for order in orders(routing):
-            entry = self.catalog[order.pipeline]
+            entry = with_gate(self.catalog[order.pipeline], order.gate)
             series = with_inputs(self.orthanc, description.series, order, entry.manifest)
             earlier = self.ledger.with_key(connection, job_key(series, entry, order.mode, order.output))
             planned.append(Planned(order, series, again=earlier is not None and self._is_gone(earlier)))
         return planned
 
     def _is_gone(self, job: Job) -> bool:
-        """A live result that was done, and is no longer in Orthanc: the study was deleted and came again."""
-        if job.state != "done" or job.mode != "live" or not job.result_series_uids:
+        """A live result that was done, and is no longer in Orthanc: the study was deleted and came again.
+        Not one that was delivered, and then deleted by retention."""
+        if job.state != "done" or job.mode != "live" or not job.result_series_uids or job.results_deleted:
             return False
         return self.orthanc.find_series(job.result_series_uids[0]) is None
 
@@ -265,6 +267,7 @@ def requested(rules: Sequence[Rule], pipeline: str) -> Order:
         send_to=rule.send_to,
         companions=rule.companions,
         output=rule.output,
+        gate=limits_of(rule),
         inputs=(),
         not_before=None,
     )

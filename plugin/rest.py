@@ -1,27 +1,16 @@
-"""The node's HTTP interface, under /orthogen/. Only the door can reach it, so Orthanc's authentication is the
-way in.
-
-Every route is in the list in `make_app`. A call that changes something needs the header `X-Orthogen: 1`,
-which no cross-site form can send. Errors are JSON: error, detail, remedy.
-"""
+"""Jobs, health and explanations over HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import anyio.to_thread
-from sqlalchemy.exc import IntegrityError
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
-from pipelines.errors import OrthogenError
-from plugin.delivery.association import Peer
-from plugin.delivery.overview import echo, shown_deliveries, shown_destinations
+from plugin.author import author_of
+from plugin.delivery.overview import shown_deliveries
 from plugin.health import health
 from plugin.identity import node_version
 from plugin.ledger import STATES, Job
@@ -34,82 +23,18 @@ from plugin.rest_errors import (
     PlainJSONResponse,
     Unacceptable,
     as_json,
-    on_clash,
-    on_error,
-    on_http_error,
-    on_unexpected,
 )
-from plugin.rest_rules import dry_run, get_rules, list_versions, put_rules, replay_rules, roll_back
 from plugin.watch import all_watched
-
-Handler = Callable[[Parts, Request], Any]
-
-
-def make_app(parts: Parts, pages: Sequence[BaseRoute] = ()) -> Starlette:
-    """The routes, in one place; `pages` are those of the admin pages."""
-
-    def get(path: str, handler: Handler) -> Route:
-        return Route("/orthogen/api" + path, _called(parts, handler), methods=["GET"])
-
-    def post(path: str, handler: Handler) -> Route:
-        return Route("/orthogen/api" + path, _called(parts, handler, changes=True), methods=["POST"])
-
-    def put(path: str, handler: Handler) -> Route:
-        return Route("/orthogen/api" + path, _called(parts, handler, changes=True), methods=["PUT"])
-
-    routes = [
-        get("/health", get_health),
-        get("/jobs", list_jobs),
-        post("/jobs", post_job),
-        get("/jobs/{id}", get_job),
-        post("/jobs/{id}/cancel", lambda parts, request: whole(parts, cancel(parts, job_of(parts, request)))),
-        post("/jobs/{id}/retry", lambda parts, request: whole(parts, retry(parts, job_of(parts, request)))),
-        post(
-            "/jobs/{id}/release", lambda parts, request: whole(parts, release(parts, job_of(parts, request)))
-        ),
-        post("/jobs/{id}/reject", lambda parts, request: whole(parts, reject(parts, job_of(parts, request)))),
-        get("/destinations", list_destinations),
-        post("/destinations/{name}/echo", echo_destination),
-        get("/explain", explain),
-        get("/pipelines", list_pipelines),
-        get("/rules", get_rules),
-        put("/rules", put_rules),
-        get("/rules/versions", list_versions),
-        post("/rules/rollback", roll_back),
-        post("/rules/dry-run", dry_run),
-        post("/rules/replay", replay_rules),
-        *pages,
-    ]
-    handlers: dict[Any, Any] = {
-        HTTPException: on_http_error,
-        OrthogenError: on_error,
-        IntegrityError: on_clash,
-        Exception: on_unexpected,
-    }
-    return Starlette(routes=routes, exception_handlers=handlers)
-
-
-def _called(
-    parts: Parts, handler: Handler, *, changes: bool = False
-) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        if changes and request.headers.get("x-orthogen") != "1":
-            raise Unacceptable(
-                "the header X-Orthogen: 1 is missing", remedy="send it with every call that changes something"
-            )
-        request.state.body = await request.body()
-        answer = await anyio.to_thread.run_sync(handler, parts, request)
-        return answer if isinstance(answer, Response) else PlainJSONResponse(answer)
-
-    return endpoint
 
 
 def get_health(parts: Parts, _request: Request) -> Response:
+    """Whether the node is able to work; 503 with the reasons when not."""
     found = health(parts)
     return PlainJSONResponse(found, status_code=200 if found["status"] == "ok" else 503)
 
 
 def list_jobs(parts: Parts, request: Request) -> list[dict[str, Any]]:
+    """Jobs, the latest first."""
     asked = request.query_params
     columns = {"study": "study_instance_uid", "series": "source_series_uid", "state": "state"}
     equals = {column: asked[name] for name, column in columns.items() if asked.get(name)}
@@ -120,10 +45,12 @@ def list_jobs(parts: Parts, request: Request) -> list[dict[str, Any]]:
 
 
 def get_job(parts: Parts, request: Request) -> dict[str, Any]:
+    """One job."""
     return whole(parts, job_of(parts, request))
 
 
 def post_job(parts: Parts, request: Request) -> Response:
+    """Runs a pipeline on a series now, past the rules; 409 with the earlier job if that was done before."""
     wanted = as_json(request)
     job, new = run_now(parts, wanted)
     if not new:
@@ -135,7 +62,28 @@ def post_job(parts: Parts, request: Request) -> Response:
     return PlainJSONResponse(whole(parts, job), status_code=201)
 
 
+def cancel_job(parts: Parts, request: Request) -> dict[str, Any]:
+    """Stops a queued, running or delivering job; what it has written is withdrawn."""
+    return whole(parts, cancel(parts, job_of(parts, request), author_of(request)))
+
+
+def retry_job(parts: Parts, request: Request) -> dict[str, Any]:
+    """Runs a failed or cancelled job again, from the step that failed."""
+    return whole(parts, retry(parts, job_of(parts, request), author_of(request)))
+
+
+def release_job(parts: Parts, request: Request) -> dict[str, Any]:
+    """Puts a held result into Orthanc; the person who asks takes responsibility."""
+    return whole(parts, release(parts, job_of(parts, request), author_of(request)))
+
+
+def reject_job(parts: Parts, request: Request) -> dict[str, Any]:
+    """Deletes a held result."""
+    return whole(parts, reject(parts, job_of(parts, request), author_of(request)))
+
+
 def explain(parts: Parts, request: Request) -> dict[str, Any]:
+    """Why a study was, or was not, processed: every rule, every job, what is still waited for."""
     study_instance_uid = request.query_params.get("study")
     if not study_instance_uid:
         raise Unacceptable("the parameter study is missing", remedy="give a Study Instance UID")
@@ -158,27 +106,11 @@ def explain(parts: Parts, request: Request) -> dict[str, Any]:
 
 
 def list_pipelines(parts: Parts, _request: Request) -> list[dict[str, Any]]:
+    """The pipelines at hand, with their manifests and digests."""
     return [
         {**entry.manifest.model_dump(mode="json", by_alias=True), "ModelSha256": entry.model_sha256}
         for entry in parts.catalog
     ]
-
-
-def list_destinations(parts: Parts, _request: Request) -> list[dict[str, Any]]:
-    return shown_destinations(parts.ledger, parts.settings)
-
-
-def echo_destination(parts: Parts, request: Request) -> dict[str, Any]:
-    """A C-ECHO; when it succeeds, what waits for the destination goes at once."""
-    name = str(request.path_params["name"])
-    destination = parts.settings.destinations.get(name)
-    if destination is None:
-        known = ", ".join(parts.settings.destinations) or "none is configured"
-        raise NotFound(f"there is no destination {name!r}", remedy=f"one of: {known}")
-    answer = echo(Peer(name, destination, parts.called_ae_title))
-    with parts.ledger.transaction() as connection:
-        parts.dispatch.hasten(connection, name)
-    return answer
 
 
 def job_of(parts: Parts, request: Request) -> Job:
@@ -220,6 +152,10 @@ def shown(job: Job, deliveries: Sequence[dict[str, Any]] = ()) -> dict[str, Any]
         "created": moment(job.created),
         "started": moment(job.started),
         "finished": moment(job.finished),
+        "decision": job.decision,
+        "decided_by": job.decided_by,
+        "decided": moment(job.decided),
+        "results_deleted": moment(job.results_deleted),
         "deliveries": list(deliveries),
         "node_version": node_version(),
     }

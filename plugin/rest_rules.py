@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicom_templates.source import read_header
+from plugin.author import author_of
 from plugin.describe import describe, described_file
 from plugin.parts import Parts
 from plugin.people import UID
@@ -39,7 +40,7 @@ def get_rules(parts: Parts, _request: Request) -> dict[str, Any]:
 def put_rules(parts: Parts, request: Request) -> Response:
     """A whole rule set; it comes into force only if nothing speaks against it."""
     body = rules_body(request)
-    author = request.headers.get("x-orthogen-user") or "anonymous"
+    author = author_of(request)
     before = parts.reception.rule_book.in_force()
     change = Change(body["rules"], author, str(body.get("comment", "")), body.get("based_on"))
     proposal = parts.reception.rule_book.change(change)
@@ -71,11 +72,12 @@ def list_versions(parts: Parts, _request: Request) -> list[dict[str, Any]]:
 
 
 def roll_back(parts: Parts, request: Request) -> Response:
+    """An earlier rule set once more, as a new version."""
     number = as_json(request).get("version")
     if not isinstance(number, int):
         raise Unacceptable("version is missing", remedy='send {"version": N}; GET /rules/versions lists them')
     before = parts.reception.rule_book.in_force()
-    author = request.headers.get("x-orthogen-user") or "anonymous"
+    author = author_of(request)
     return answer(parts.reception.rule_book.roll_back(number, author), before.rules_json if before else [])
 
 
@@ -100,7 +102,7 @@ def proposed_rules(parts: Parts, body: Mapping[str, Any]) -> tuple[Rule, ...]:
     if "rules" not in body:
         return parts.reception.rule_book.rules()
     manifests = {entry.manifest.name: entry.manifest for entry in parts.catalog}
-    destinations = list(parts.settings.destinations)
+    destinations = list(parts.destinations.destinations())
     for problem in check_rules(body["rules"], pipelines=manifests, destinations=destinations):
         if problem.severity == "error":
             raise Unacceptable(f"{problem.path}: {problem.what}", remedy=problem.allowed)

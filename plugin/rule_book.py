@@ -13,10 +13,12 @@ import sqlalchemy as sa
 
 from pipelines.catalog import Catalog
 from pipelines.manifest import Manifest
+from plugin.delivery.destination_book import DestinationBook
 from plugin.routing.rule import Rule
 from plugin.routing.versions import Proposal, RuleSetVersion, canonical, earlier_version, propose
-from plugin.settings import Settings
 from plugin.tables import FILE_RULES, RULE_SETS
+
+FILE = "file"
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +37,10 @@ class Change:
 class RuleBook:
     """Rule sets in the database, so that every node of a site sees the same ones."""
 
-    def __init__(self, engine: sa.Engine, catalog: Catalog, settings: Settings) -> None:
+    def __init__(self, engine: sa.Engine, catalog: Catalog, destinations: DestinationBook) -> None:
         self._engine = engine
         self._catalog = catalog
-        self._settings = settings
+        self._destinations = destinations
         self._in_force: RuleSetVersion | None = None
         self._rules: tuple[Rule, ...] = ()
 
@@ -77,7 +79,7 @@ class RuleBook:
                 author=wanted.author,
                 created=datetime.now().astimezone(),
                 pipelines=self._manifests(),
-                destinations=list(self._settings.destinations),
+                destinations=list(self._destinations.destinations()),
                 comment=wanted.comment,
                 based_on=wanted.based_on,
             )
@@ -94,14 +96,15 @@ class RuleBook:
         """The rules of the configuration file, if they are not those already taken in from it."""
         digest = hashlib.sha256(canonical(rules_json).encode()).hexdigest()
         with self._engine.connect() as connection:
-            known = connection.execute(sa.select(FILE_RULES.c.sha256)).scalar_one_or_none()
+            query = sa.select(FILE_RULES.c.sha256).where(FILE_RULES.c.name == FILE)
+            known = connection.execute(query).scalar_one_or_none()
         if known == digest:
             return None
         proposal = self.change(Change(rules_json, f"file {file}"))
         if not any(problem.severity == "error" for problem in proposal.problems):
             with self._engine.begin() as connection:
-                connection.execute(sa.delete(FILE_RULES))
-                connection.execute(sa.insert(FILE_RULES).values(name="file", sha256=digest))
+                connection.execute(sa.delete(FILE_RULES).where(FILE_RULES.c.name == FILE))
+                connection.execute(sa.insert(FILE_RULES).values(name=FILE, sha256=digest))
         return proposal
 
     def _manifests(self) -> Mapping[str, Manifest]:

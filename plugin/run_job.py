@@ -19,7 +19,9 @@ from pipelines.ahead import map_ahead
 from pipelines.gate import Gate, Verdict
 from pipelines.pipeline import Pipeline
 from pipelines.volume import SliceResult, SliceValues
+from plugin.drift.figures import Origin
 from plugin.ends import Ends
+from plugin.gate_report import gate_report
 from plugin.outputs import Record, manifests, names_of, objects, series_uid_of
 from plugin.plan_job import Form, Inputs, Plan, PlannedInput, plan_job
 
@@ -38,6 +40,8 @@ class Outcome:
     clipped_voxels: int
     verdict: Verdict
     warnings: tuple[str, ...]
+    origin: Origin
+    """Where the study came from, for control charts."""
 
 
 def run_job(
@@ -59,7 +63,7 @@ def run_job(
     """
     ends.report("plan", 0.0)
     plan = plan_job(inputs, pipeline, identity, companions, ends, form)
-    gate, record = Gate(pipeline.entry.manifest), Record(companions)
+    gate, record = gate_of(pipeline, plan), Record(companions)
     sources: dict[int, SourceSlice] = {}
     uids = names_of(plan.outputs)
     ends.begin(uids)
@@ -78,10 +82,18 @@ def run_job(
             clipped += instance.clipped_voxels
             ends.report("infer", done / plan.stored)
     verdict = gate.verdict()
+    quantity = pipeline.entry.manifest.inputs[0].quantity
+    ends.illustrate(uids[0], gate_report(verdict, gate.pictures(), identity, quantity))
     uids += store_objects(record, identity, verdict, uids, ends)
     for uid, signed in manifests(record, identity, verdict, plan.first):
         ends.prove(uid, signed)
-    return Outcome(tuple(uids), plan.instances, clipped, verdict, tuple(pipeline.warnings))
+    return Outcome(
+        tuple(uids), plan.instances, clipped, verdict, tuple(pipeline.warnings), Origin.of(plan.first)
+    )
+
+
+def gate_of(pipeline: Pipeline, plan: Plan) -> Gate:
+    return Gate(pipeline.entry.manifest, body_part=str(plan.first.get("BodyPartExamined") or ""))
 
 
 def keys(plan: SeriesPlan) -> list[str]:

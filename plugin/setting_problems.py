@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from plugin.delivery.destination import DESTINATION_KINDS
 from plugin.routing.problems import Problem, did_you_mean, either
+
+SECRETS = ("Password", "Token")
+"""Keys whose values are shown to nobody."""
+SAID_BY_US: Mapping[str, str] = {
+    "kind": f"one of {', '.join(DESTINATION_KINDS)}",
+    "secret": 'a text, {"File": NAME} or {"Variable": "ORTHOGEN_..."}',
+    "credentials": "Token, or User with Password, or neither; Tls with https only",
+    "time": '"HH:MM"',
+    "days": "leave Days out for every day",
+}
+"""Kinds of mistakes with words of their own, and what is allowed instead."""
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], prefix: str) -> list[Problem]:
     """One per key."""
     found: dict[str, Problem] = {}
     for detail in error.errors(include_url=False):
-        path = dotted(prefix, detail["loc"])
+        path = dotted(prefix, keys_of(detail["loc"]))
         found.setdefault(path, Problem(path, _what(detail), _allowed(detail, model)))
     return list(found.values())
+
+
+def keys_of(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Without what pydantic puts between them: the kind of destination, the form of a secret."""
+    kept = [step for place, step in enumerate(location) if not _is_between(location, place)]
+    return tuple(kept)
+
+
+def _is_between(location: tuple[int | str, ...], place: int) -> bool:
+    if place == 2 and location[0] == "Destinations":
+        return True
+    return place > 0 and location[place - 1] in SECRETS
 
 
 def dotted(prefix: str, location: tuple[int | str, ...]) -> str:
@@ -31,12 +56,18 @@ def _what(detail: ErrorDetails) -> str:
         return f"unknown key {detail['loc'][-1]!r}"
     if detail["type"] == "missing":
         return "is missing"
+    if detail["type"] in SAID_BY_US:
+        return detail["msg"]
+    if any(step in (*SECRETS, "Url") for step in detail["loc"]):  # people write passwords into addresses
+        return "what is given is not accepted"
     return f"{_shown(detail['input'])} is not accepted"
 
 
 def _allowed(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if detail["type"] == "extra_forbidden":
         return _keys_like(str(detail["loc"][-1]), model, detail["loc"][:-1])
+    if detail["type"] in SAID_BY_US:
+        return str(detail.get("ctx", {}).get("allowed", SAID_BY_US[detail["type"]]))
     message = detail["msg"]
     return message[0].lower() + message[1:]
 
@@ -51,6 +82,8 @@ def _keys_like(key: str, model: type[BaseModel], location: tuple[int | str, ...]
 
 def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
     """The model whose key is at fault."""
+    if len(location) > 2 and location[0] == "Destinations":
+        return _model_at(DESTINATION_KINDS[str(location[2])], location[3:])
     for step in (step for step in location if isinstance(step, str)):
         field = next((field for field in model.model_fields.values() if field.alias == step), None)
         if field is None:

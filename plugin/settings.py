@@ -6,51 +6,32 @@ Unknown keys are errors. Every setting is described in `docs/configuration.md`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import json5
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic.alias_generators import to_pascal
+from pydantic import Field, ValidationError
 
 from pipelines.errors import ConfigurationError
 from pipelines.execution import Execution
+from plugin.access import OrthancAccess
+from plugin.delivery.credentials import Tls
+from plugin.delivery.destination import Destination, DestinationName
+from plugin.retention_limits import RetentionLimits
 from plugin.routing.completeness import CompletenessRules
 from plugin.routing.guards import GuardLimits
 from plugin.routing.problems import Problem
 from plugin.routing.rule import Completeness, Rule
+from plugin.setting_model import SettingModel
 from plugin.setting_problems import problems_of
+from plugin.space import Space
 
 SECTION = "Orthogen"
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-AeTitle = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16)]
 
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_pascal, populate_by_name=True)
-
-
-class Destination(_Frozen):
-    """Where results are sent."""
-
-    type: Literal["dicom"] = "dicom"
-    aet: AeTitle
-    """Application Entity Title of the receiver, at most 16 characters (PS3.5 6.2)."""
-    host: str
-    port: int = Field(ge=1, le=65535)
-    storage_commitment: bool = False
-    """Delivered then means that the receiver has taken over the responsibility (PS3.4 J)."""
-    associations: int = Field(1, ge=1, le=16)
-    """Deliveries to it at once, each over an association of its own."""
-    timeout_seconds: float = Field(30.0, ge=0.5, le=3600)
-    """Longest wait for a connection, and for the answer to an image, its transfer included."""
-    give_up_after_hours: float = Field(72.0, gt=0, le=8760)
-    """How long a delivery is tried before it is failed. Three days, so that a weekend is no loss."""
-
-
-class Settings(_Frozen):
+class Settings(SettingModel):
     """One frozen object; every field says its unit and why its default."""
 
     database: str = Field("sqlite", pattern=r"^(sqlite|postgresql://.+)$")
@@ -71,6 +52,12 @@ class Settings(_Frozen):
     """Attempts at a job whose trouble may pass, before it is set aside as failed."""
     retry_seconds: float = Field(5.0, ge=0.1, le=3600)
     """Pause before the second attempt; it grows fourfold with each further one, up to an hour."""
+    time_limit_seconds: float = Field(3600.0, gt=0)
+    """Longest run of one attempt at a job; then it is failed. An hour, so that only what hangs is hit."""
+    time_limits: Mapping[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Seconds by pipeline name, where its limit is another."""
+    orthanc: OrthancAccess | None = None
+    """Where a worker on another machine reaches Orthanc; the node itself does not need it."""
     content_qualification: Literal["RESEARCH", "SERVICE", "PRODUCT"] = "RESEARCH"
     """Content Qualification (0018,9004) of results. PRODUCT only for a model cleared for clinical use."""
     node_serial: str = Field("1", min_length=1, max_length=64)
@@ -84,8 +71,30 @@ class Settings(_Frozen):
     commitment_port: int | None = Field(None, ge=1, le=65535)
     """Where receivers report storage commitment on an association of their own (PS3.4 J.3.3); without it
     only reports on our own association are heard."""
-    destinations: Mapping[str, Destination] = Field(default_factory=dict)
+    commitment_tls: Tls | None = None
+    """With it reports are heard on `commitment_port` over TLS only."""
+    secret_folder: str = "/run/secrets"
+    """Where the files lie that a destination's `Password` or `Token` may name."""
+    destinations: Mapping[DestinationName, Destination] = Field(default_factory=dict)
+    """As in the file; those in force are in `plugin.delivery.destination_book`."""
     rules: tuple[Rule, ...] = ()
+    minimum_free_megabytes: float = Field(500.0, ge=0)
+    """Floor of free space (10^6 bytes) on each disk that is written to: below it no new work begins. Enough
+    for what a few jobs under way still write."""
+
+    retention: RetentionLimits = RetentionLimits()
+    """How long what is kept; for ever where it says nothing."""
+
+    viewer_folder: str = "build/viewer/ohif"
+    """Where `make viewer` has put OHIF; relative paths start at the project's root."""
+
+    def space(self, folders: Iterable[Path]) -> Space:
+        """The disks to watch."""
+        return Space(tuple(folders), self.minimum_free_megabytes)
+
+    def time_limit_s(self, pipeline: str) -> float:
+        """Of one attempt."""
+        return self.time_limits.get(pipeline, self.time_limit_seconds)
 
     @property
     def execution(self) -> Execution:
@@ -143,3 +152,7 @@ def read_settings(section: object) -> Settings:
 def pipeline_folders(settings: Settings) -> list[Path]:
     """The folders to search, relative ones from the project's root."""
     return [REPOSITORY / folder for folder in settings.pipeline_folders]
+
+
+def viewer_folder(settings: Settings) -> Path:
+    return REPOSITORY / settings.viewer_folder

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOSClient, EnqueueOptions
 
-from pipelines.catalog import CatalogEntry
+from pipelines.catalog import CatalogEntry, with_gate
 from plugin.json_rows import JsonRows
 from plugin.ledger import FurtherSeries, Instances, Job, Ledger
 from plugin.routing.orders import Order
@@ -86,7 +86,7 @@ class Queue:
         """The job for this content, and whether it is new; `again` makes a new one even if it was done
         before.
         """
-        key = job_key(series, entry, order.mode, order.output)
+        key = job_key(series, with_gate(entry, order.gate), order.mode, order.output)
         earlier = self._ledger.with_key(connection, key)
         if earlier is not None and not again:
             if earlier.state == "failed":  # what a person cancelled stays cancelled
@@ -101,6 +101,7 @@ class Queue:
         """What failed is tried again when the content comes again."""
         following = replace(job, attempts=job.attempts + 1, state="queued")
         waiting: dict[str, Any] = {"state": "queued", "stage": "queued", "progress": 0.0, "finished": None}
+        waiting["crashes"] = 0
         self._ledger.update_in(
             connection, job.id, expect=(job.state,), attempts=following.attempts, reasons=[], **waiting
         )
@@ -118,20 +119,33 @@ class Queue:
         }
         if delay_s:
             options["delay_seconds"] = delay_s
+        else:
+            self._ledger.call(connection, INFERENCE_QUEUE)
         self._client.enqueue_in_transaction(connection, options, job.id, job.attempts)
 
     def next_attempt(
-        self, job: Job, *, expect: Sequence[str], reasons: Sequence[str], delay_s: float
+        self,
+        job: Job,
+        *,
+        expect: Sequence[str],
+        reasons: Sequence[str],
+        delay_s: float,
+        holder: str | None = None,
+        crashes: int | None = None,
     ) -> bool:
-        """The job once more, later; False, and nothing changed, if it is no longer as expected."""
+        """The job once more, later; False, and nothing changed, if it is no longer as expected (and still
+        held by the holder). `crashes`: begins to count anew from there.
+        """
         following = replace(job, attempts=job.attempts + 1)
-        waiting = {"state": "queued", "stage": "queued", "progress": 0.0, "finished": None}
+        waiting: dict[str, Any] = {"state": "queued", "stage": "queued", "progress": 0.0, "finished": None}
+        waiting |= {} if crashes is None else {"crashes": crashes}
         with self._ledger.transaction() as connection:
             changed = self._ledger.update_in(
                 connection,
                 job.id,
                 expect=expect,
                 attempt=job.attempts,
+                holder=holder,
                 attempts=following.attempts,
                 reasons=list(reasons),
                 **waiting,
@@ -144,20 +158,27 @@ class Queue:
         """Takes the job's workflow away from the workers; a running one stops at its next progress report."""
         self._client.cancel_workflow(workflow_id(job.id, job.attempts))
 
+    def forget(self, workflow_ids: Sequence[str]) -> None:
+        """Deletes what the queue keeps of workflows that have ended."""
+        self._client.delete_workflows(list(workflow_ids))
+
     def resume(self) -> None:
         """After a start: what is queued is surely in the queue, what was left between two states goes on."""
+        waiting = self._client.list_workflows(
+            status=list(ACTIVE), queue_name=INFERENCE_QUEUE, load_input=False, load_output=False
+        )
+        there = {workflow.workflow_id for workflow in waiting}
         for job in self._ledger.jobs(state="queued", limit=ALL):
-            with self._ledger.transaction() as connection:
-                self.enqueue(job, connection)
+            if workflow_id(job.id, job.attempts) not in there:
+                with self._ledger.transaction() as connection:
+                    self.enqueue(job, connection)
         self.mend()
 
     def mend(self) -> None:
-        """A job that nobody runs any more goes on; one under which workers keep crashing is failed."""
+        """A job that nobody runs any more goes on."""
         for job in self._ledger.jobs(state="running", limit=ALL):
             status = self._status(job)
-            if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-                self._fail(job, "the worker crashed repeatedly while running this job; it is set aside")
-            elif status in ACTIVE:
+            if status in ACTIVE:
                 continue
             elif job.attempts >= LOST_ENDS_ALLOWED:
                 self._fail(job, f"its end was lost {job.attempts} times; it is set aside")
@@ -167,7 +188,8 @@ class Queue:
                 )
 
     def _fail(self, job: Job, reason: str) -> None:
-        ended = {"state": "failed", "stage": "failed", "reasons": [reason], "finished": time.time()}
+        ended: dict[str, Any] = {"state": "failed", "stage": "failed", "reasons": [reason]}
+        ended["finished"] = time.time()
         self._ledger.update(job.id, expect=("running",), attempt=job.attempts, **ended)
 
     def _status(self, job: Job) -> str | None:
@@ -175,9 +197,6 @@ class Queue:
             workflow_ids=[workflow_id(job.id, job.attempts)], load_input=False, load_output=False
         )
         return found[0].status if found else None
-
-    def close(self) -> None:
-        self._client.destroy()
 
 
 def _seconds_until(moment: datetime | None) -> float:
@@ -196,6 +215,7 @@ def _new_job(key: str, series: CompleteSeries, order: Order, entry: CatalogEntry
         "send_to": order.send_to,
         "companions": order.companions,
         "output": order.output,
+        "gate": dict(order.gate),
     }
     return Job(
         id=str(uuid.uuid5(JOB_NAMESPACE, key + nonce)),

@@ -53,14 +53,34 @@ RULE_SETS = sa.Table(
 )
 """Every rule set that was in force; the highest number is. Nothing here is ever changed or deleted."""
 
+DESTINATION_SETS = sa.Table(
+    "orthogen_destination_sets",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("destinations_text", sa.Text, nullable=False),
+)
+"""Every set of destinations that was in force, as written in the configuration, with the passwords that stand
+there; the highest number is. Nothing here is ever changed or deleted."""
+
 FILE_RULES = sa.Table(
     "orthogen_file_rules",
     METADATA,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("sha256", sa.Text, nullable=False),
 )
-"""The rules of the configuration file as last taken in, so that a restart does not undo a change by the API.
-"""
+"""The rules (`file`) and destinations (`destinations`) of the configuration file as last taken in, so that a
+restart does not undo a change by the API."""
+
+HOUSEKEEPING = sa.Table(
+    "orthogen_housekeeping",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+)
+"""When each chore was done last: `room`, a write to see whether the database still takes any; `retention`."""
 
 JOBS = sa.Table(
     "orthogen_jobs",
@@ -77,6 +97,7 @@ JOBS = sa.Table(
     sa.Column("send_to", sa.JSON, nullable=False),
     sa.Column("companions", sa.JSON, nullable=False),
     sa.Column("output", sa.Text, nullable=False, server_default="classic"),
+    sa.Column("gate", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("study_instance_uid", sa.Text, nullable=False, index=True),
     sa.Column("source_series_uid", sa.Text, nullable=False, index=True),
     sa.Column("series_orthanc_id", sa.Text, nullable=False),
@@ -89,13 +110,50 @@ JOBS = sa.Table(
     sa.Column("stage", sa.Text, nullable=False),
     sa.Column("progress", sa.Float, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("holder", sa.Text),
+    sa.Column("crashes", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("started", sa.Float),
     sa.Column("finished", sa.Float),
+    sa.Column("decision", sa.Text),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("decided", sa.Float),
+    sa.Column("results_deleted", sa.Float),
+    sa.Index(
+        "orthogen_jobs_in_short",
+        *("state", "pipeline", "pipeline_version", "verdict", "mode", "priority", "decision", "id"),
+        *("created", "started", "finished"),
+    ),
 )
 """One row per job. `instances` is the snapshot of the series that it works on, [[SOP Instance UID, Orthanc
 id]];
-`further` holds the series of the pipeline's further inputs, each with its snapshot."""
+`further` holds the series of the pipeline's further inputs, each with its snapshot. `holder` is the process
+that runs it, `crashes` how often one died doing so (plugin.holding). `decision`, `decided_by` and `decided`
+say what a person did last; `results_deleted` when retention took the results."""
+
+GATE_REPORTS = sa.Table(
+    "orthogen_gate_reports",
+    METADATA,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("made", sa.Float, nullable=False),
+    sa.Column("html_gzip", sa.LargeBinary, nullable=False),
+)
+"""The page with pictures on how the gate came to a job's verdict, one a job."""
+
+GATE_FIGURES = sa.Table(
+    "orthogen_gate_figures",
+    METADATA,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False, index=True),
+    sa.Column("pipeline", sa.Text, nullable=False),
+    sa.Column("pipeline_version", sa.Text, nullable=False),
+    sa.Column("model_sha256", sa.Text, nullable=False),
+    sa.Column("scanner", sa.Text, nullable=False),
+    sa.Column("protocol", sa.Text, nullable=False),
+    sa.Column("figures", sa.JSON, nullable=False),
+)
+"""What the gate measured on each study, for control charts; names no patient and no study, so it outlives the
+job."""
 
 RESULT_SERIES = sa.Table(
     "orthogen_result_series",
@@ -129,12 +187,14 @@ DELIVERIES = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("last_error", sa.Text),
     sa.Column("next_attempt", sa.Float),
+    sa.Column("waits_for", sa.Text),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("started", sa.Float),
     sa.Column("finished", sa.Float),
 )
 """One row per job and destination. `turn` counts how often it was queued, `attempts` how often the
-destination was called: of two processes with one delivery only the one with the present turn may write."""
+destination was called: of two processes with one delivery only the one with the present ones may write.
+`waits_for` says what an open delivery waits for until `next_attempt`."""
 
 DELIVERY_IMAGES = sa.Table(
     "orthogen_delivery_images",
@@ -149,9 +209,20 @@ DELIVERY_IMAGES = sa.Table(
     sa.Column("status", sa.Integer),
     sa.Column("comment", sa.Text, nullable=False),
     sa.Column("commitment_failures", sa.Integer, nullable=False),
+    sa.Column("md5", sa.Text),
 )
-"""What a delivery consists of, and the fate of each image: pending, stored, committed or refused, with the
-DIMSE status the destination gave."""
+"""What a delivery consists of, and the fate of each image: pending, stored, committed, refused or kept, with
+the DIMSE status the destination gave. `md5` tells whether an image differs from what the destination got for
+an earlier job."""
+
+TALLIES = sa.Table(
+    "orthogen_tallies",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("labels", sa.Text, primary_key=True),
+    sa.Column("value", sa.Float, nullable=False),
+)
+"""What deleted jobs and deliveries have added to each counter; `labels` is a JSON list."""
 
 COMMITMENTS = sa.Table(
     "orthogen_commitments",
@@ -175,3 +246,16 @@ CONTACTS = sa.Table(
     sa.Column("last_success", sa.Float),
 )
 """How it goes with each destination. `failures` counts in a row; until `rest_until` it is left alone."""
+
+EXECUTORS = sa.Table(
+    "orthogen_executors",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("calls", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("started", sa.Float, nullable=False),
+    sa.Column("seen", sa.Float, nullable=False),
+)
+"""The processes of all machines that take work (PostgreSQL only): `calls` is what they take, `seen` their
+last heartbeat by the database's clock."""

@@ -9,13 +9,13 @@ import time
 
 import sqlalchemy as sa
 
-from plugin.ledger import Job, Ledger
-from plugin.orthanc_ends import withdraw
+from plugin.folders import Folders
+from plugin.ledger import Ledger
+from plugin.orthanc_ends import TO_SET_ASIDE, set_aside, withdraw
 from plugin.orthanc_rest import OrthancRest
 from plugin.tables import TRAFFIC
 from plugin.traffic import forget
 
-MOST = 50
 WORKERS_OWN_TIME_S = 15.0
 """A worker that lives withdraws what it has written itself, after its last instance."""
 
@@ -26,11 +26,16 @@ def tidy_up(orthanc: OrthancRest, ledger: Ledger) -> None:
     Raises:
         PassingTrouble: Orthanc does not answer; called again, it goes on where it was.
     """
-    for state in ("failed", "cancelled"):
-        for job in ledger.jobs(state=state, limit=MOST):
-            ended = job.finished or 0.0
-            if job.result_series_uids and job.verdict is None and time.time() - ended > WORKERS_OWN_TIME_S:
-                _tidy(orthanc, ledger, job)
+    for job in ledger.left_behind(before=time.time() - WORKERS_OWN_TIME_S):
+        withdraw(orthanc, ledger.own_results(job))
+        ledger.update(job.id, expect=(job.state,), attempt=job.attempts, result_series_uids=[])
+
+
+def set_aside_held(orthanc: OrthancRest, ledger: Ledger, folders: Folders) -> None:
+    """Workers on other machines leave this to the node, in whose folder people look for what is held."""
+    for job in ledger.jobs(state="held", stage=TO_SET_ASIDE):
+        set_aside(orthanc, ledger.own_results(job), folders.held / job.id)
+        ledger.update(job.id, expect=("held",), attempt=job.attempts, stage="held")
 
 
 def forget_deleted(orthanc: OrthancRest, ledger: Ledger) -> None:
@@ -40,8 +45,3 @@ def forget_deleted(orthanc: OrthancRest, ledger: Ledger) -> None:
         kept = connection.execute(sa.select(TRAFFIC.c.series_orthanc_id).distinct()).scalars()
         for series_orthanc_id in set(kept) - present:
             forget(connection, TRAFFIC.c.series_orthanc_id == series_orthanc_id)
-
-
-def _tidy(orthanc: OrthancRest, ledger: Ledger, job: Job) -> None:
-    withdraw(orthanc, ledger.own_results(job))
-    ledger.update(job.id, expect=(job.state,), attempt=job.attempts, result_series_uids=[])

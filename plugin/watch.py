@@ -93,6 +93,14 @@ def due(watched: Iterable[Watched], now: float) -> tuple[list[Watched], float]:
     return ready, min((one.look_at - now for one in every if one.look_at > now), default=NEVER)
 
 
+def judge_alone(connection: sa.Connection, study_instance_uid: str) -> None:
+    """Until the transaction ends no other node on this database judges series of this study: each must see
+    what the other has decided. A node on SQLite is alone, and one thread of it judges."""
+    if connection.dialect.name == "postgresql":
+        of_study = sa.func.hashtext(study_instance_uid)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(of_study)))
+
+
 def _unchanged(watched: Watched) -> sa.ColumnElement[bool]:
     return sa.and_(
         WATCHED.c.series_orthanc_id == watched.series_orthanc_id,

@@ -221,12 +221,15 @@ def test_no_function_is_a_copy_of_another() -> None:
     assert copies == []
 
 
+SETTINGS = ("plugin.settings", "plugin.delivery.destination", "plugin.delivery.credentials")
+
+
 def setting_keys() -> list[str]:
-    module = import_module("plugin.settings")
     models = [
         value
+        for module in map(import_module, SETTINGS)
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == module.__name__
+        if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ in SETTINGS
     ]
     return [field.alias or name for model in models for name, field in model.model_fields.items()]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,8 +20,9 @@ from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS, code_to_category
 
 from pipelines.errors import PassingTrouble
+from plugin.delivery.credentials import client_context
+from plugin.delivery.destination import DicomDestination
 from plugin.delivery.images import Image
-from plugin.settings import Destination
 
 MOST_CONTEXTS = 128
 """PS3.8 9.3.2.2: odd identifiers up to 255."""
@@ -34,7 +36,7 @@ class Peer:
     """A destination as this node calls it."""
 
     name: str
-    destination: Destination
+    destination: DicomDestination
     own_aet: str
 
 
@@ -66,6 +68,7 @@ def associated(
 
     Raises:
         PassingTrouble: the destination cannot be reached, or does not want us; the text says which.
+        ConfigurationError: a file that `Tls` names cannot be used.
     """
     destination = peer.destination
     entity = AE(ae_title=peer.own_aet)
@@ -77,10 +80,11 @@ def associated(
         destination.port,
         contexts=contexts,
         ae_title=destination.aet,
+        tls_args=(client_context(destination.tls), destination.host) if destination.tls else None,
         evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once, [reached]), *handlers],
     )
     if not association.is_established:
-        raise PassingTrouble(f"{_place(peer)} {_why_not(association, reached.is_set())}")
+        raise PassingTrouble(f"{_place(peer)} {_why_not(peer, association, reached.is_set())}")
     try:
         yield association
         association.release()
@@ -148,18 +152,33 @@ def _send_at_once(event: evt.Event, reached: threading.Event) -> None:
 
 
 def _place(peer: Peer) -> str:
-    return f"{peer.name} ({peer.destination.aet} at {peer.destination.host}:{peer.destination.port})"
+    return f"{peer.name} ({peer.destination.address})"
 
 
-def _why_not(association: Association, reached: bool) -> str:
+def _why_not(peer: Peer, association: Association, reached: bool) -> str:
     if not reached:
-        return "cannot be reached"
+        return _why_unreached(peer.destination)
     if association.is_rejected:
         answer = association.acceptor.primitive
         return f"rejected the association: {answer.reason_str if answer else 'no reason given'}"
     if association.rejected_contexts:
         return "accepted none of the presentation contexts"
     return "did not answer, or aborted, the request for an association"
+
+
+def _why_unreached(destination: DicomDestination) -> str:
+    """pynetdicom does not tell what is wrong with TLS, so it is asked for once more."""
+    if destination.tls is None:
+        return "cannot be reached"
+    try:
+        address = destination.host, destination.port
+        with socket.create_connection(address, timeout=destination.timeout_seconds) as connection:
+            client_context(destination.tls).wrap_socket(connection, server_hostname=destination.host).close()
+    except ssl.SSLError as error:
+        return f"cannot be reached over TLS: {getattr(error, 'verify_message', '') or error.reason}"
+    except OSError:
+        return "cannot be reached"
+    return "broke off the connection"
 
 
 def quiet_pynetdicom() -> None:

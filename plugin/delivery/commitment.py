@@ -22,10 +22,11 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from pynetdicom.status import code_to_category
 
 from pipelines.errors import ConfigurationError, PassingTrouble
+from plugin.delivery.credentials import Tls, server_context
 from plugin.delivery.deliveries import Delivery, delivery_in
 from plugin.delivery.dispatch import Dispatch
 from plugin.delivery.ending import settle
-from plugin.delivery.images import COMMITMENT_TRIES, Image, images_in, in_state, note_fates
+from plugin.delivery.images import Image, images_in, in_state, note_fates, unconfirmed
 from plugin.tables import COMMITMENTS
 
 REQUEST_COMMITMENT = 1
@@ -70,7 +71,7 @@ class Reports:
             fates = [*_committed(report, images), *_not_committed(report, images)]
             note_fates(connection, delivery, fates)
             present = delivery_in(connection, delivery.job_id, delivery.destination)
-            if present is not None and present.state == "committing":
+            if present is not None and _waits_for_this(present, images_in(connection, present)):
                 settle(self.dispatch, connection, present)
         return True
 
@@ -78,17 +79,19 @@ class Reports:
     def handlers(self) -> list[Any]:
         return [(evt.EVT_N_EVENT_REPORT, self.on_report)]
 
-    def listen(self, own_aet: str, port: int) -> None:
-        """Hears reports on associations that destinations open, in threads of its own.
+    def listen(self, own_aet: str, port: int, tls: Tls | None = None) -> None:
+        """Hears reports on associations that destinations open, in threads of its own; with `tls` only on
+        encrypted ones.
 
         Raises:
-            ConfigurationError: the port is in use.
+            ConfigurationError: the port is in use, or a certificate cannot be used.
         """
+        context = server_context(tls) if tls else None
         entity = AE(ae_title=own_aet)
         entity.add_supported_context(Verification)
         entity.add_supported_context(StorageCommitmentPushModel, scu_role=False, scp_role=True)
         try:
-            entity.start_server(("", port), block=False, evt_handlers=self.handlers)
+            entity.start_server(("", port), block=False, evt_handlers=self.handlers, ssl_context=context)
         except OSError as error:
             raise ConfigurationError(
                 f"Orthogen.CommitmentPort: {port} cannot be listened on ({error.strerror})",
@@ -140,6 +143,12 @@ def _reference(image: Image) -> Dataset:
     return item
 
 
+def _waits_for_this(delivery: Delivery, images: Sequence[Image]) -> bool:
+    """Also one that is only to be asked for again, and was put off."""
+    asked_again = delivery.state in ("waiting", "queued") and not in_state(images, "pending", "stored")
+    return delivery.state == "committing" or asked_again
+
+
 def _asked_for(connection: sa.Connection, transaction_uid: str) -> Delivery | None:
     query = sa.select(COMMITMENTS).where(COMMITMENTS.c.transaction_uid == transaction_uid)
     row = connection.execute(query).mappings().one_or_none()
@@ -155,15 +164,12 @@ def _not_committed(report: Dataset, images: Mapping[str, Image]) -> list[Image]:
     items = report.get("FailedSOPSequence", None) or ()
     reasons = {str(item.ReferencedSOPInstanceUID): int(item.get("FailureReason", 0x0110)) for item in items}
     failed = in_state(_known(reasons, images), "stored")
-    return [_failed_once_more(image, reasons[image.sop_instance_uid]) for image in failed]
+    return [_not_kept(image, reasons[image.sop_instance_uid]) for image in failed]
 
 
 def _known(uids: Any, images: Mapping[str, Image]) -> list[Image]:
     return [images[uid] for uid in uids if uid in images]
 
 
-def _failed_once_more(image: Image, reason: int) -> Image:
-    failures = image.commitment_failures + 1
-    state = "refused" if failures >= COMMITMENT_TRIES else "pending"
-    comment = f"not committed: {REASONS.get(reason, 'no reason known')}"
-    return replace(image, state=state, status=reason, comment=comment, commitment_failures=failures)
+def _not_kept(image: Image, reason: int) -> Image:
+    return unconfirmed(image, f"not committed: {REASONS.get(reason, 'no reason known')}", reason)

@@ -73,6 +73,11 @@ def note_success(connection: sa.Connection, destination: str) -> bool:
     return before.failing_since is not None
 
 
+def end_rest(connection: sa.Connection, destination: str) -> None:
+    """The next delivery tries it, whatever was before."""
+    _write(connection, replace(contact_in(connection, destination), rest_until=0.0))
+
+
 def pause_s(first_pause_s: float, failures: int) -> float:
     """Twice as long after each failure, up to an hour."""
     return float(min(first_pause_s * GROWTH ** min(failures - 1, 30), LONGEST_PAUSE_S))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ class Delivery:
     attempts: int = 0
     last_error: str | None = None
     next_attempt: float | None = None
+    waits_for: str | None = None
     created: float = 0.0
     started: float | None = None
     finished: float | None = None
@@ -55,20 +56,34 @@ def deliveries_in(connection: sa.Connection, **equals: str) -> list[Delivery]:
     return [Delivery(**row) for row in connection.execute(query).mappings()]
 
 
+def open_elsewhere(connection: sa.Connection, destinations: Collection[str]) -> list[Delivery]:
+    """Open deliveries to other destinations than these."""
+    query = sa.select(DELIVERIES).where(
+        DELIVERIES.c.state.in_(OPEN), DELIVERIES.c.destination.not_in(list(destinations))
+    )
+    return [Delivery(**row) for row in connection.execute(query).mappings()]
+
+
 def change_delivery(
     connection: sa.Connection, delivery: Delivery, *, expect: Sequence[str] = OPEN, **columns: Any
 ) -> bool:
-    """False, and nothing changed, if it is in another state by now or had another turn."""
+    """False, and nothing changed, if it is in another state by now, or another process has taken it."""
     change = (
         sa.update(DELIVERIES)
         .where(
             *_key(delivery.job_id, delivery.destination),
             DELIVERIES.c.turn == delivery.turn,
+            DELIVERIES.c.attempts == delivery.attempts,
             DELIVERIES.c.state.in_(expect),
         )
         .values(**columns)
     )
     return connection.execute(change).rowcount == 1
+
+
+def is_same(present: Delivery, mine: Delivery) -> bool:
+    """Whether nobody has taken it since: `turn` and `attempts` are its fencing token."""
+    return (present.turn, present.attempts) == (mine.turn, mine.attempts)
 
 
 def depth(connection: sa.Connection, destination: str) -> Mapping[str, int]:

@@ -14,16 +14,26 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOSClient, EnqueueOptions
 
-from plugin.delivery.contact import note_success
-from plugin.delivery.deliveries import OPEN, Delivery, add_delivery, change_delivery, deliveries_in
+from plugin.delivery.contact import end_rest, note_success
+from plugin.delivery.deliveries import (
+    OPEN,
+    Delivery,
+    add_delivery,
+    change_delivery,
+    deliveries_in,
+    open_elsewhere,
+)
 from plugin.delivery.images import try_refused_again
 from plugin.json_rows import JsonRows
 from plugin.ledger import Job, Ledger
 from plugin.submit import APPLICATION, APPLICATION_VERSION, PRIORITIES
-from plugin.tables import JOBS
+from plugin.tables import COMMITMENTS, JOBS
 
 WORKFLOW = "deliver"
+CALLS = "deliveries"
+"""What the sender is woken for."""
 FAILED = "delivery to "
+NOT_CONFIGURED = "no such destination is configured any more; name it in Destinations, then retry"
 IN_THE_QUEUE = ("PENDING", "ENQUEUED", "DELAYED")
 
 
@@ -69,9 +79,8 @@ class Dispatch:
     def end(self, connection: sa.Connection, delivery: Delivery, state: str, error: str | None) -> bool:
         """Delivered, or failed with the reason; the job ends with its last delivery."""
         _lock_job(connection, delivery.job_id)
-        changed = change_delivery(
-            connection, delivery, state=state, last_error=error, next_attempt=None, finished=time.time()
-        )
+        ended: dict[str, Any] = {"state": state, "last_error": error, "next_attempt": None, "waits_for": None}
+        changed = change_delivery(connection, delivery, finished=time.time(), **ended)
         if changed:
             self._end_job(connection, delivery.job_id)
         return changed
@@ -113,28 +122,51 @@ class Dispatch:
                 "state": "failed",
                 "last_error": "cancelled by a person",
                 "next_attempt": None,
+                "waits_for": None,
             }
             change_delivery(connection, delivery, finished=time.time(), **stopped)
 
     def hasten(self, connection: sa.Connection, destination: str) -> None:
         """The destination is well: if it was not before, what waits for it goes now."""
-        if not note_success(connection, destination):
-            return
+        if note_success(connection, destination):
+            self._go_now(connection, destination)
+
+    def reconsider(self, destination: str) -> None:
+        """It is configured otherwise: what waits for it may go now."""
+        with self.ledger.transaction() as connection:
+            end_rest(connection, destination)
+            self._go_now(connection, destination)
+
+    def _go_now(self, connection: sa.Connection, destination: str) -> None:
         for delivery in deliveries_in(connection, destination=destination, state="waiting"):
-            self.next_turn(connection, delivery, delay_s=0, state="queued")
+            self.next_turn(connection, delivery, delay_s=0, state="queued", waits_for=None)
 
     def resume(self, destinations: Collection[str]) -> None:
         """After a start: what is open is surely in the queue, and goes to destinations that exist."""
+        self.end_unconfigured(destinations)
         for delivery in self._open_deliveries(OPEN):
             with self.ledger.transaction() as connection:
-                if delivery.destination in destinations:
-                    self._enqueue(connection, delivery)
-                else:
-                    reason = "no such destination is configured any more; name it in Destinations, then retry"
-                    self.end(connection, delivery, "failed", reason)
+                self._enqueue(connection, delivery)
 
-    def mend(self) -> None:
+    def end_unconfigured(self, destinations: Collection[str]) -> None:
+        """Nobody works the queue of a destination that is no longer there."""
+        with self.ledger.engine.connect() as connection:
+            stranded = open_elsewhere(connection, destinations)
+        for delivery in stranded:
+            with self.ledger.transaction() as connection:
+                self.end(connection, delivery, "failed", NOT_CONFIGURED)
+
+    def ask_again(self, before: float, delay_s: float) -> None:
+        """Reports for what was asked before that moment may have come while nobody listened."""
+        for delivery in self._open_deliveries(("committing",)):
+            with self.ledger.transaction() as connection:
+                if asked_in(connection, delivery) < before:
+                    waits = "the report of storage commitment, or to ask for it again"
+                    self.next_turn(connection, delivery, delay_s=delay_s, waits_for=waits)
+
+    def mend(self, destinations: Collection[str]) -> None:
         """A delivery whose turn was lost (the sender crashed under it too often) gets another one."""
+        self.end_unconfigured(destinations)
         for delivery in self._open_deliveries(("sending",)):
             found = self._client.list_workflows(
                 workflow_ids=[turn_id(delivery)], load_input=False, load_output=False
@@ -162,6 +194,7 @@ class Dispatch:
         self._client.enqueue_in_transaction(
             connection, options, delivery.job_id, delivery.destination, delivery.turn
         )
+        self.ledger.call(connection, CALLS)
 
     def _end_job(self, connection: sa.Connection, job_id: str) -> None:
         deliveries = deliveries_in(connection, job_id=job_id)
@@ -173,6 +206,20 @@ class Dispatch:
         reasons = [*known, *(f"{FAILED}{one.destination} failed: {one.last_error}" for one in failed)]
         ended: Mapping[str, Any] = {"state": state, "stage": state, "reasons": reasons}
         self.ledger.update_in(connection, job_id, expect=("delivering",), finished=time.time(), **ended)
+
+
+def asked_in(connection: sa.Connection, delivery: Delivery) -> float:
+    """When storage commitment was last asked for; seconds since 1970."""
+    query = sa.select(sa.func.max(COMMITMENTS.c.asked)).where(
+        COMMITMENTS.c.job_id == delivery.job_id, COMMITMENTS.c.destination == delivery.destination
+    )
+    return float(connection.execute(query).scalar_one() or 0.0)
+
+
+def turn_ids(connection: sa.Connection, job_id: str) -> list[str]:
+    """Of every turn that a job's deliveries have had."""
+    found = deliveries_in(connection, job_id=job_id)
+    return [turn_id(replace(one, turn=turn + 1)) for one in found for turn in range(one.turn)]
 
 
 def turn_id(delivery: Delivery) -> str:

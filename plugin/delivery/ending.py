@@ -17,7 +17,7 @@ def settle(dispatch: Dispatch, connection: sa.Connection, delivery: Delivery) ->
     """After a report: sends again what was lost, waits on for what the report left out, or ends."""
     images = images_in(connection, delivery)
     if in_state(images, "pending"):
-        dispatch.next_turn(connection, delivery, delay_s=0, state="queued")
+        dispatch.next_turn(connection, delivery, delay_s=0, state="queued", waits_for=None)
     elif not in_state(images, "stored"):
         end_by_images(dispatch, connection, delivery, images)
 

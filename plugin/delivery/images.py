@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,12 +12,14 @@ from plugin.delivery.deliveries import Delivery
 from plugin.tables import DELIVERY_IMAGES
 
 COMMITMENT_TRIES = 2
-"""An image the destination does not commit is sent once more; then it is named."""
+"""An image the destination does not confirm is sent once more; then it is named."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """One instance on its way: pending, stored, committed or refused."""
+    """One instance on its way: pending, stored, committed or refused; kept if the destination has it from an
+    earlier job.
+    """
 
     sop_instance_uid: str
     sop_class_uid: str
@@ -28,6 +30,8 @@ class Image:
     """The DIMSE status, or the Failure Reason (0008,1197) of a commitment; None if it never came to one."""
     comment: str = ""
     commitment_failures: int = 0
+    md5: str | None = None
+    """Of the file in our Orthanc when the delivery was planned; None where Orthanc keeps none."""
 
     @property
     def as_json(self) -> dict[str, Any]:
@@ -62,6 +66,13 @@ def note_fates(connection: sa.Connection, delivery: Delivery, images: Sequence[I
 def try_refused_again(connection: sa.Connection, delivery: Delivery) -> None:
     change = sa.update(DELIVERY_IMAGES).where(*_of(delivery), DELIVERY_IMAGES.c.state == "refused")
     connection.execute(change.values(state="pending", status=None, comment="", commitment_failures=0))
+
+
+def unconfirmed(image: Image, why: str, status: int | None = None) -> Image:
+    """Sent once more; then it is named."""
+    failures = image.commitment_failures + 1
+    state = "refused" if failures >= COMMITMENT_TRIES else "pending"
+    return replace(image, state=state, status=status, comment=why, commitment_failures=failures)
 
 
 def in_state(images: Iterable[Image], *states: str) -> list[Image]:

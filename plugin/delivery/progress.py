@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pynetdicom.association import Association
-
 from pipelines.errors import JobInterrupted
-from plugin.delivery.association import hang_up
-from plugin.delivery.deliveries import Delivery, delivery_in
+from plugin.delivery.deliveries import Delivery, delivery_in, is_same
 from plugin.delivery.images import Image, note_fates
 from plugin.ledger import Ledger
+from plugin.meanwhile import meanwhile
 
 FLUSH_EVERY_S = 0.25
 """At most what was sent in this time is sent again after a kill; the receiver then has it already."""
@@ -31,11 +28,15 @@ class Progress:
         self._delivery = delivery
         self._unwritten: list[Image] = []
         self._written_at = time.monotonic()
-        self._association: Association | None = None
+        self._hang_up: Callable[[], None] | None = None
         self.sent = 0
 
-    def note(self, image: Image) -> None:
+    def move(self) -> None:
+        """It is not stuck."""
         self._moved_at = time.monotonic()
+
+    def note(self, image: Image) -> None:
+        self.move()
         self.sent += image.state == "stored"
         self._unwritten.append(image)
         if time.monotonic() - self._written_at >= FLUSH_EVERY_S:
@@ -52,23 +53,23 @@ class Progress:
             raise JobInterrupted("the delivery was cancelled or taken over")
 
     @contextmanager
-    def over(self, association: Association) -> Iterator[None]:
-        """While this association is the one to abort."""
-        self._moved_at = time.monotonic()
-        self._association = association
+    def over(self, hang_up: Callable[[], None]) -> Iterator[None]:
+        """While `hang_up` is how to cut the connection in use."""
+        self.move()
+        self._hang_up = hang_up
         try:
             yield
         finally:
-            self._association = None
+            self._hang_up = None
 
     def hang_up_if_lost(self) -> None:
         """A destination that does not answer must hold up neither a cancellation nor the queue."""
-        association = self._association
-        if association is not None and (self._is_stuck() or self._is_lost()):
-            hang_up(association)
+        hang_up = self._hang_up
+        if hang_up is not None and (self._is_stuck() or self._is_lost()):
+            hang_up()
 
     def _is_stuck(self) -> bool:
-        """pynetdicom's own time-outs do not cover a peer that takes no more bytes."""
+        """Time-outs of libraries cover neither a peer that takes no more bytes nor one that drips them."""
         return time.monotonic() - self._moved_at > 2 * self._limit_s
 
     def _is_lost(self) -> bool:
@@ -77,7 +78,7 @@ class Progress:
         return not self._is_ours(present) and not _waits_for_report(present)
 
     def _is_ours(self, present: Delivery | None) -> bool:
-        return present is not None and present.state == "sending" and present.turn == self._delivery.turn
+        return present is not None and present.state == "sending" and is_same(present, self._delivery)
 
 
 def _waits_for_report(present: Delivery | None) -> bool:
@@ -86,17 +87,6 @@ def _waits_for_report(present: Delivery | None) -> bool:
 
 @contextmanager
 def hung_up_when_lost(progress: Progress) -> Iterator[None]:
-    """Looks every second whether the delivery is still ours and moving, and cuts its association when not."""
-    over = threading.Event()
-
-    def look() -> None:
-        while not over.wait(LOOK_EVERY_S):
-            progress.hang_up_if_lost()
-
-    watcher = threading.Thread(target=look, name="delivery-watch", daemon=True)
-    watcher.start()
-    try:
+    """Looks every second whether the delivery is still ours and moving, and cuts its connection when not."""
+    with meanwhile(progress.hang_up_if_lost, every_s=LOOK_EVERY_S, name="delivery-watch"):
         yield
-    finally:
-        over.set()
-        watcher.join()

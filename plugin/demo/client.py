@@ -27,6 +27,17 @@ class Visitor:
         answer = self._pool.request("GET", f"{self.url}/orthogen/api{path}")
         return json.loads(answer.data)
 
+    def gate_report(self, job_id: str) -> bytes:
+        """The page on how the gate came to a job's verdict.
+
+        Raises:
+            PassingTrouble: the node has none.
+        """
+        answer = self._pool.request("GET", f"{self.url}/orthogen/ui/gate?id={job_id}")
+        if answer.status != 200:
+            raise PassingTrouble(f"job {job_id} has no gate report (HTTP {answer.status})")
+        return bytes(answer.data)
+
     def await_fate(
         self, study_instance_uid: str, *, within_s: float, tick: Callable[[str], None]
     ) -> dict[str, Any]:

@@ -72,16 +72,18 @@ def show_study(
     fate = visitor.await_fate(study_instance_uid, within_s=READY_WITHIN_S, tick=show_progress)
     seconds = time.monotonic() - started
     show_progress("")
-    jobs = fate["jobs"]
+    jobs, slug = fate["jobs"], name.replace(" ", "_")
+    report = output / f"{slug}_gate.html"
+    if jobs and jobs[0]["verdict"]:
+        report.write_bytes(visitor.gate_report(jobs[0]["id"]))
     if not jobs or not jobs[0]["result_series_uids"] or jobs[0]["state"] != "done":
-        return Shown(name, sent, fate, seconds, None, None)
+        return Shown(name, sent, fate, seconds, None, None, report.name if report.exists() else None)
     sources = visitor.series_files(jobs[0]["source_series_uid"])
     results = visitor.series_files(jobs[0]["result_series_uids"][0])
-    slug = name.replace(" ", "_")
     save_dicom(results, output / slug)
     examination = examine(sources, results, "denoise")
     picture = draw(sources, results, f"{name}: {jobs[0]['pipeline']}", output / f"{slug}.png")
-    return Shown(name, sent, fate, seconds, examination, picture.name)
+    return Shown(name, sent, fate, seconds, examination, picture.name, report.name)
 
 
 def save_dicom(results: Sequence[bytes], folder: Path) -> None:
@@ -95,7 +97,8 @@ def draw(sources: Sequence[bytes], results: Sequence[bytes], title: str, path: P
     result = read_slice(results[len(results) // 2])
     wanted = result.header.SourceImageSequence[0].ReferencedSOPInstanceUID
     source = next(slice_ for slice_ in map(read_slice, sources) if slice_.sop_instance_uid == wanted)
-    draw_triptych(source.values(), result.values(), SOFT_TISSUE_WINDOW, title, path)
+    window = SOFT_TISSUE_WINDOW if source.header.Modality == "CT" else Window.of_signal(source.values())
+    draw_triptych(source.values(), result.values(), window, title, path)
     return path
 
 

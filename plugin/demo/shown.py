@@ -21,6 +21,8 @@ class Shown:
     examination: Examination | None
     triptych: str | None
     """File name beside the report."""
+    gate_report: str | None
+    """The same, of the page on how the gate came to its verdict; None where no result was judged."""
 
     @property
     def job(self) -> dict[str, Any] | None:
@@ -28,7 +30,10 @@ class Shown:
 
     @property
     def summary(self) -> str:
-        return str(self.fate["series"][-1]["summary"])
+        """Of what was sent; results are judged too, when they arrive."""
+        own = self.job["source_series_uid"] if self.job else None
+        judged = self.fate["series"]
+        return str(next((j for j in judged if j["series_instance_uid"] == own), judged[-1])["summary"])
 
     def row(self) -> tuple[str, ...]:
         job = self.job

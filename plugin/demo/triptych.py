@@ -21,6 +21,13 @@ class Window:
 
     centre: float
     width: float
+    unit: str = "HU"
+
+    @classmethod
+    def of_signal(cls, values: NDArray[np.float32]) -> Window:
+        """MR signal has no unit: from 0 to the 99.5th percentile of this image."""
+        top = max(float(np.percentile(values, 99.5)), 1.0)
+        return cls(top / 2, top, "signal")
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -40,7 +47,7 @@ def draw_triptych(
     panels = (
         (original, "original", low, high),
         (result, "result", low, high),
-        (difference, f"difference (result - original), +-{reach:.0f} HU", -reach, reach),
+        (difference, f"difference (result - original), +-{reach:.0f} {window.unit}", -reach, reach),
     )
     for axis, (image, name, lowest, highest) in zip(axes, panels, strict=True):
         axis.imshow(image, cmap="gray", vmin=lowest, vmax=highest, interpolation="nearest")

@@ -44,6 +44,12 @@ def storage_folder(configuration: dict[str, Any]) -> Path:
     return configuration_folder() / str(configuration.get("StorageDirectory", "OrthancStorage"))
 
 
+def index_folder(configuration: dict[str, Any]) -> Path:
+    """By default the index lies in the storage folder."""
+    named = configuration.get("IndexDirectory")
+    return configuration_folder() / str(named) if named else storage_folder(configuration)
+
+
 def own_url(configuration: dict[str, Any]) -> str:
     scheme = "https" if configuration.get("SslEnabled") else "http"
     return f"{scheme}://127.0.0.1:{configuration.get('HttpPort', 8042)}"
@@ -86,6 +92,7 @@ def make_node(socket_path: str) -> Child:
         "orthanc_url": own_url(configuration),
         "token": orthanc.GenerateRestApiAuthorizationToken(),
         "state_folder": str(storage_folder(configuration) / "orthogen"),
+        "index_folder": str(index_folder(configuration)),
         "called_ae_title": configuration.get("DicomAet", "ORTHANC"),
         "section": section,
         "configuration_path": os.environ.get("ORTHOGEN_CONFIGURATION") or orthanc.GetConfigurationPath(),

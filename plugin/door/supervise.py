@@ -15,22 +15,36 @@ from collections.abc import Callable, Sequence
 
 READY = "ready"
 """The line by which a child says that it can work."""
+CALL = "call "
+"""Begins the line by which a child says that it has put work into a queue of another's."""
 STOP_WITHIN_S = 6.0
 RESTART_AFTER_S = (0.1, 1.0, 2.0, 5.0, 15.0, 30.0)
 STEADY_AFTER_S = 30.0
+
+
+def ignore(_calls: str) -> None:
+    """For a parent that has nobody to wake."""
 
 
 class Child:
     """One child process, started again when it ends."""
 
     def __init__(
-        self, command: Sequence[str], folder: str, hand_over: bytes, log: Callable[[str], None]
+        self,
+        command: Sequence[str],
+        folder: str,
+        hand_over: bytes,
+        log: Callable[[str], None],
+        on_call: Callable[[str], None] = ignore,
     ) -> None:
-        """`hand_over`: the line of bytes the child reads first. `log` is called with each line it logs."""
+        """`hand_over`: the line of bytes the child reads first. `log` is called with each line it logs,
+        `on_call` with what it has put work into.
+        """
         self._command = command
         self._folder = folder
         self._hand_over = hand_over
         self._log = log
+        self._on_call = on_call
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: threading.Thread | None = None
         self._stopping = threading.Event()
@@ -125,6 +139,8 @@ class Child:
             if line == READY:
                 self.ready = True
                 self.reason = "it is ready"
+            elif line.startswith(CALL):
+                self._on_call(line.removeprefix(CALL))
             elif line:
                 self._say(line)
 

@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipelines.errors import OrthogenError, PassingTrouble
+from plugin.author import author_of
+from plugin.gate_report.kept import has_report
 from plugin.ledger import OPEN_STATES, STATES, Job
 from plugin.pages.form import fields
 from plugin.pages.middle_slice import Triptych, triptych
@@ -17,6 +19,8 @@ from plugin.parts import Parts
 from plugin.people import cancel, reject, release, retry
 from plugin.rest import whole
 from plugin.rest_errors import Conflict, NotFound, Unacceptable
+from plugin.settings import viewer_folder
+from plugin.viewer.serve import address_of, is_there
 
 JOBS_SHOWN = 100
 ACTIONS = MappingProxyType({"cancel": cancel, "retry": retry, "release": release, "reject": reject})
@@ -75,7 +79,9 @@ def show_job(parts: Parts, job: Job, refusal: OrthogenError | None = None) -> Re
         ended=job.state not in OPEN_STATES,
         actions=OFFERED.get(job.state, ()),
         refusal=refusal,
+        viewer=address_of(job) if is_there(viewer_folder(parts.settings)) else None,
         pictures=pictures,
+        has_report=has_report(parts.ledger.engine, job.id),
         trouble=trouble,
         results=result_series(parts, job) if made else [],
     )
@@ -113,7 +119,7 @@ def act_on_job(parts: Parts, request: Request) -> Response:
     if action not in ACTIONS:
         raise Unacceptable(f"there is no action {action!r}", remedy="one of " + ", ".join(ACTIONS))
     try:
-        return show_job(parts, ACTIONS[action](parts, job))
+        return show_job(parts, ACTIONS[action](parts, job, author_of(request)))
     except Conflict as refusal:
         return show_job(parts, parts.ledger.job(job.id) or job, refusal)
 

@@ -23,7 +23,7 @@ def overview_page(parts: Parts, _request: Request) -> Response:
         "overview.html",
         health=health(parts),
         pending=[shown_pending(one) for one in watched[:PENDING_SHOWN]],
-        destinations=shown_destinations(parts.ledger, parts.settings),
+        destinations=shown_destinations(parts.ledger, parts.destinations),
         more_pending=max(len(watched) - PENDING_SHOWN, 0),
     )
 

@@ -16,6 +16,15 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from pipelines.errors import OrthogenError
+from plugin.pages.destinations import (
+    check_destinations,
+    destinations_page,
+    echo_page,
+    roll_back_to,
+    save_destinations,
+)
+from plugin.pages.drift import drift_page
+from plugin.pages.gate import gate_page
 from plugin.pages.jobs import act_on_job, job_page, jobs_page
 from plugin.pages.kept_aside import aside_png
 from plugin.pages.overview import overview_page
@@ -28,7 +37,7 @@ from plugin.rest_errors import STATUS, NotFound, Unacceptable
 
 Handler = Callable[[Parts, Request], Response]
 
-LINKED = ("overview", "jobs", "job", "study", "rules", "pipelines")
+LINKED = ("overview", "jobs", "job", "study", "rules", "destinations", "pipelines", "drift", "gate")
 STATIC = Path(__file__).parent / "static"
 MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".txt": "text/plain", ".svg": "image/svg+xml"}
 
@@ -43,12 +52,19 @@ def page_routes(parts: Parts) -> list[BaseRoute]:
             Route("/job", _served(parts, job_page)),
             Route("/job-act", _served(parts, act_on_job, changes=True), methods=["POST"]),
             Route("/aside.png", _served(parts, aside_png)),
+            Route("/drift", _served(parts, drift_page)),
+            Route("/gate", _served(parts, gate_page)),
             Route("/study", _served(parts, study_page)),
             Route("/rules", _served(parts, rules_page)),
             Route("/rules-check", _served(parts, check_page), methods=["POST"]),
             Route("/rules-try", _served(parts, try_page), methods=["POST"]),
             Route("/rules-save", _served(parts, change_rules, changes=True), methods=["POST"]),
             Route("/rules-back", _served(parts, roll_back_rules, changes=True), methods=["POST"]),
+            Route("/destinations", _served(parts, destinations_page)),
+            Route("/destinations-check", _served(parts, check_destinations), methods=["POST"]),
+            Route("/destinations-echo", _served(parts, echo_page, changes=True), methods=["POST"]),
+            Route("/destinations-save", _served(parts, save_destinations, changes=True), methods=["POST"]),
+            Route("/destinations-back", _served(parts, roll_back_to, changes=True), methods=["POST"]),
             Route("/pipelines", _served(parts, pipelines_page)),
             Route("/model-card", _served(parts, model_card_page)),
             Route("/static/{name}", _served(parts, static_file)),

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipelines.errors import OrthogenError
+from plugin.author import author_of
 from plugin.pages.form import fields
 from plugin.pages.page import page
 from plugin.pages.tried import tried_series
@@ -147,15 +148,12 @@ def rules_typed(form: Mapping[str, str]) -> Any:
 
 def problems_of(parts: Parts, rules: Any) -> tuple[Problem, ...]:
     manifests = {entry.manifest.name: entry.manifest for entry in parts.catalog}
-    return tuple(check_rules(rules, pipelines=manifests, destinations=list(parts.settings.destinations)))
+    destinations = list(parts.destinations.destinations())
+    return tuple(check_rules(rules, pipelines=manifests, destinations=destinations))
 
 
 def has_error(problems: tuple[Problem, ...]) -> bool:
     return any(problem.severity == "error" for problem in problems)
-
-
-def author_of(request: Request) -> str:
-    return request.headers.get("x-orthogen-user") or "anonymous"
 
 
 def _or_refusal(attempt: Callable[[], Outcome]) -> Outcome:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import get_args
+from typing import Any, get_args
 
 from plugin.routing.rule import Companion, Mode, OnHold, OutputForm, Priority, Rule
 from plugin.routing.verdict import Routing, RuleVerdict
@@ -31,6 +31,8 @@ class Order:
     """Input's name and the Series Instance UID it takes; empty for a pipeline with one input."""
     not_before: datetime | None
     output: OutputForm = "classic"
+    gate: Mapping[str, Any] = field(default_factory=dict)
+    """Limits of the quality gate that the rules name, by their keys in JSON."""
 
     def __str__(self) -> str:
         """`ct-denoise (shadow, stat, to PACS)`; what is usual goes without saying."""
@@ -38,6 +40,7 @@ class Order:
         marks: list[str] = [mark for mark, unsaid in usual if mark != unsaid]
         marks += [f"to {name}" for name in self.send_to]
         marks += [self.output] if self.output != "classic" else []
+        marks += ["limits of its own"] if self.gate else []
         marks += [f"not before {self.not_before:%H:%M}"] if self.not_before else []
         marks += [f"{name} = {uid}" for name, uid in self.inputs]
         return f"{self.pipeline} ({', '.join(marks)})" if marks else self.pipeline
@@ -47,7 +50,8 @@ def orders(routing: Routing) -> tuple[Order, ...]:
     """One order for each pipeline and its inputs, in the order of the rules.
 
     Several live rules: the most urgent priority, the earliest start, every destination, the most careful
-    handling of a held result. A shadow rule adds nothing where a live one asks for the same.
+    handling of a held result, and of a limit of the gate that several name the first rule's. A shadow rule
+    adds nothing where a live one asks for the same.
     """
     matched = [verdict for verdict in routing.decisions if verdict.matched]
     pairs = list(zip(routing.chosen, matched, strict=True))
@@ -74,6 +78,19 @@ def _order(pairs: Sequence[tuple[Rule, RuleVerdict]]) -> Order:
         send_to=tuple(destinations),
         companions=tuple(dict.fromkeys(name for rule in rules for name in rule.companions)),
         inputs=asked[0][1].inputs,
+        gate=_limits(rules),
         output="enhanced" if any(rule.output == "enhanced" for rule in rules) else "classic",
         not_before=min(later, key=datetime.timestamp) if len(later) == len(starts) else None,
     )
+
+
+def _limits(rules: Sequence[Rule]) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for rule in reversed(rules):
+        named |= limits_of(rule)
+    return named
+
+
+def limits_of(rule: Rule) -> dict[str, Any]:
+    """The limits of the gate that a rule names, as JSON has them."""
+    return rule.gate.model_dump(mode="json", by_alias=True, exclude_unset=True) if rule.gate else {}

@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic.alias_generators import to_pascal
 from pydantic_core import PydanticCustomError
 
+from pipelines.gate_thresholds import GateThresholds
 from plugin.routing.comparison import Comparison
 from plugin.routing.conditions import ALWAYS, AllOf, AnyOf, Condition, NotOf, condition_as_json
 from plugin.routing.judging import Question
@@ -172,6 +173,8 @@ class Rule(RuleModel):
     send_to: tuple[str, ...] = ()
     companions: tuple[Companion, ...] = ()
     """What is made beside the result; `uncertainty` and `parametric-map` need a pipeline that repeats."""
+    gate: GateThresholds | None = None
+    """Limits of the quality gate in the place of the pipeline's own; those not named stay as they are."""
     output: OutputForm = "classic"
     """enhanced: of an Enhanced source, one Enhanced instance instead of a series of classic ones."""
     enabled: bool = True

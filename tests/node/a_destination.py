@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
-from plugin.preflight import find_orthanc
+from plugin.preflight import find_orthanc, plugin_folder
 from tests.node.a_node import CT_RULE, ANode, free_port, until
 
 SLICES = 7
@@ -91,13 +92,14 @@ def report(request: Dataset, lost: set[str]) -> tuple[int, Dataset]:
     return (2 if failed else 1), answer
 
 
-def send_report(port: int, request: Dataset, lost: set[str], called: str = "ORTHOGEN") -> int:
+def send_report(port: int, request: Dataset, lost: set[str], tls: ssl.SSLContext | None = None) -> int:
     """A report on an association of its own, in the role of SCP; the status that came back."""
     event_type, answer = report(request, lost)
     entity = AE(ae_title="PEER")
     entity.add_requested_context(StorageCommitmentPushModel)
     role = build_role(StorageCommitmentPushModel, scp_role=True)
-    association = entity.associate("127.0.0.1", port, ae_title=called, ext_neg=[role])
+    tls_args = (tls, "127.0.0.1") if tls else None
+    association = entity.associate("127.0.0.1", port, ae_title="ORTHOGEN", ext_neg=[role], tls_args=tls_args)
     assert association.is_established
     instance = "1.2.840.10008.1.20.1.1"
     status, _ = association.send_n_event_report(answer, event_type, StorageCommitmentPushModel, instance)
@@ -128,22 +130,24 @@ def listens(port: int) -> bool:
 
 
 @contextmanager
-def second_orthanc(folder: Path, port: int, commitment_port: int) -> Iterator[str]:
+def second_orthanc(folder: Path, port: int = 0, commitment_port: int = 0, **more: Any) -> Iterator[str]:
     """A plain Orthanc as PACS, which reports commitment on an association of its own; yields its URL."""
-    http_port = free_port()
+    http_port = more.pop("HttpPort", 0) or free_port()
+    folder.mkdir(exist_ok=True)
     configuration = {
         "DicomAet": "PEER",
-        "DicomPort": port,
+        "DicomPort": port or free_port(),
         "HttpPort": http_port,
         "StorageDirectory": str(folder / "pacs"),
         "IndexDirectory": str(folder / "pacs"),
         "DicomAlwaysAllowStore": True,
-        "DicomModalities": {"node": ["ORTHOGEN", "127.0.0.1", commitment_port]},
+        "DicomModalities": {"node": ["ORTHOGEN", "127.0.0.1", commitment_port or free_port()]},
         "Plugins": [],
+        **more,
     }
     path = folder / "pacs.json"
     path.write_text(json.dumps(configuration), encoding="utf-8")
-    with (folder / "pacs.log").open("wb") as log:
+    with (folder / "pacs.log").open("ab") as log:
         process = subprocess.Popen([str(find_orthanc()), str(path)], stdout=log, stderr=log)
     url = f"http://127.0.0.1:{http_port}"
     try:
@@ -154,9 +158,15 @@ def second_orthanc(folder: Path, port: int, commitment_port: int) -> Iterator[st
         process.wait(10)
 
 
+def dicomweb_plugin() -> str:
+    folder = plugin_folder()
+    assert folder is not None
+    return str(folder / "libOrthancDicomWeb.so")
+
+
 def answers(url: str) -> bool:
     try:
-        return urllib3.request("GET", f"{url}/system", retries=False, timeout=2).status == 200
+        return urllib3.request("GET", f"{url}/system", retries=False, timeout=2).status < 500
     except urllib3.exceptions.HTTPError:
         time.sleep(0.1)
         return False

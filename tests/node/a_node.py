@@ -45,6 +45,9 @@ class ANode:
 
     storage: Path
     section: Mapping[str, Any] = field(default_factory=dict)
+    orthanc: Mapping[str, Any] = field(default_factory=dict)
+    """Further keys of Orthanc's own configuration."""
+    environment: Mapping[str, str] = field(default_factory=dict)
     http_port: int = field(default_factory=free_port)
     dicom_port: int = field(default_factory=free_port)
     process: subprocess.Popen[str] | None = None
@@ -55,7 +58,8 @@ class ANode:
 
     def configuration(self) -> Path:
         section = {"QuietSeconds": 0.5, "Rules": [CT_RULE], **self.section}
-        content = {"DicomAet": "ORTHOGEN", "OverwriteInstances": False, "Orthogen": section}
+        own = {"DicomAet": "ORTHOGEN", "OverwriteInstances": False}
+        content = {**own, **self.orthanc, "Orthogen": section}
         path = self.storage.parent / f"{self.storage.name}.json"
         path.write_text(json.dumps(content), encoding="utf-8")
         return path
@@ -68,6 +72,7 @@ class ANode:
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
+            env={**os.environ, **self.environment},
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

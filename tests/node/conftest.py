@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.node.a_node import ROOT
+from tests.node.a_postgres import APostgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[APostgres]:
+    """One cluster for all tests; each takes a `fresh_database()`."""
+    with APostgres() as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

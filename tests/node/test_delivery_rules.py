@@ -17,7 +17,6 @@ from plugin.delivery.ending import named
 from plugin.delivery.images import Image
 from plugin.delivery.overview import destination_alerts
 from plugin.ledger import Ledger
-from plugin.settings import Settings
 from plugin.tables import CONTACTS
 
 
@@ -89,14 +88,12 @@ def test_the_breaker_opens_when_nothing_is_taken_and_the_first_success_closes_it
 
 
 def test_a_destination_that_has_failed_for_six_minutes_is_an_alert(ledger: Ledger) -> None:
-    section = {"Destinations": {"PACS": {"Aet": "PACS", "Host": "127.0.0.1", "Port": 104}}}
-    settings = Settings.model_validate(section)
     with ledger.transaction() as connection:
         note_failure(connection, "PACS", "cannot be reached", took_nothing=True, first_pause_s=60)
-    assert destination_alerts(ledger, settings) == []
+    assert destination_alerts(ledger, ["PACS"]) == []
     with ledger.transaction() as connection:
         connection.execute(sa.update(CONTACTS).values(failing_since=time.time() - 360))
-    assert destination_alerts(ledger, settings) == [
+    assert destination_alerts(ledger, ["PACS"]) == [
         "destination PACS has failed for 6 minutes: cannot be reached"
     ]
 
@@ -108,8 +105,10 @@ def test_only_the_present_turn_may_change_a_delivery(ledger: Ledger) -> None:
         assert not change_delivery(connection, first, state="delivered")
         assert add_delivery(connection, "job", "PACS") == delivery_in(connection, "job", "PACS")
         present = delivery_in(connection, "job", "PACS")
-    assert present is not None
-    assert (present.state, present.turn) == ("waiting", 2)
+        assert present is not None
+        assert (present.state, present.turn) == ("waiting", 2)
+        assert change_delivery(connection, present, state="sending", attempts=1)
+        assert not change_delivery(connection, present, state="failed"), "another process has taken it since"
 
 
 def test_refused_images_are_named_with_their_status_the_first_five_of_them() -> None:

@@ -82,6 +82,7 @@ def addresses(node: ANode, done: dict[str, Any]) -> list[str]:
     """Every page there is."""
     return [
         *("", "/", "/overview", "/jobs", "/jobs?state=done", "/study", "/rules", "/pipelines"),
+        "/destinations",
         f"/job?id={done['id']}",
         f"/study?uid={done['study_instance_uid']}",
         "/model-card?name=ct-denoise",

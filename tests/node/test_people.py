@@ -23,14 +23,14 @@ def test_a_running_job_is_cancelled_at_once_and_leaves_nothing_and_runs_again_on
         (job,) = until(lambda: [j for j in node.jobs() if 0 < j["progress"] < 0.5], "a job at work")
         assert post(node, job, "retry").status == 409
         assert post(node, job, "cancel").status == 200
-        until(lambda: not node.result_series(), "the withdrawal of what was written", 5)
+        until(lambda: not node.result_series(), "the withdrawal of what was written")
         time.sleep(1)
         assert node.result_series() == []
         assert node.get(f"/orthogen/api/jobs/{job['id']}")["state"] == "cancelled"
         assert post(node, job, "cancel").status == 409
 
         assert post(node, job, "retry").status == 200
-        (again,) = node.ended_jobs(1)
+        (again,) = node.ended_jobs(1, within_s=180)
         assert (again["state"], again["attempts"]) == ("done", 2)
         assert [len(series["Instances"]) for series in node.result_series()] == [len(ct_files)]
 

@@ -90,3 +90,18 @@ def test_a_body_part_that_fits_or_is_not_stated_is_accepted(body_part: str | Non
     grid = axial_grid(5, 128, 128)
     attributes = {"BodyPartExamined": body_part, "KVP": 120.0}
     accept(SCANNER, modality="CT", quantity="hounsfield_units", grid=grid, attributes=attributes)
+
+
+T1_ONLY = Manifest.model_validate(
+    CT_DENOISE
+    | {"Inputs": [{"Name": "slices", "Modality": "MR", "Quantity": "mr_signal", "Contrasts": ["T1", "PD"]}]}
+)
+
+
+@pytest.mark.parametrize(("contrast", "reason"), [("T2", "contrast_differs"), (None, "contrast_unknown")])
+def test_a_contrast_that_is_another_or_in_doubt_is_refused(contrast: Any, reason: str) -> None:
+    fitting: dict[str, Any] = {"modality": "MR", "quantity": "mr_signal", "grid": axial_grid(2, 128, 128)}
+    accept(T1_ONLY, **fitting, contrast="T1")
+    with pytest.raises(Refused) as caught:
+        accept(T1_ONLY, **fitting, contrast=contrast)
+    assert caught.value.reason == reason

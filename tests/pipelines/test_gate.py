@@ -1,5 +1,6 @@
 """The gate on a phantom of air, lung, fat, soft tissue and bone, cleaned rightly and in wrong ways."""
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,8 @@ def test_one_shifted_slice_among_many_is_held() -> None:
 
 def test_blur_is_found_by_the_edges_it_removes() -> None:
     limits = {
+        "EdgesKeptWarn": None,
+        "EdgesKeptHold": None,
         "StructureWarn": 0.3,
         "StructureHold": 0.9,
         "MeanShiftWarnHu": 90.0,
@@ -205,3 +208,141 @@ def test_a_source_of_unknown_values_is_told(bounds: list[float], level: str) -> 
     verdict = judged(NOISY, SHARP, Inputs=inputs)
     assert verdict.level == level
     assert verdict.figures["source_1st_percentile"] == pytest.approx(-1000, abs=40)
+
+
+def disc(row: int, column: int, radius: float) -> Values:
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    inside: Values = ((rows - row) ** 2 + (columns - column) ** 2 < radius**2).astype(np.float32)
+    return inside
+
+
+LESION = 70 * disc(140, 96, 7)
+
+
+@pytest.mark.parametrize("planted", [LESION, -LESION])
+def test_a_lesion_painted_in_or_erased_is_held_with_its_place(planted: Values) -> None:
+    verdict = judged(NOISY, [SHARP[0], SHARP[1] + planted, SHARP[2]])
+    assert verdict.level == "HOLD"
+    (finding,) = [each for each in verdict.findings if each.figure == "local_change"]
+    assert finding.slice_index == 1
+    assert "in slice 2 near row 1" in finding.reason
+    assert finding.value is not None
+    assert finding.limit is not None
+    assert finding.value > finding.limit
+
+
+def test_every_finding_names_a_figure_of_the_verdict_and_its_limit() -> None:
+    results = [np.roll(result, 3, axis=1) + 9 for result in SHARP]
+    verdict = judged(NOISY, results)
+    assert len(verdict.findings) == len(verdict.reasons) > 1
+    for finding in verdict.findings:
+        assert finding.figure in verdict.figures
+        assert finding.limit is not None
+
+
+def unlike(seed: int) -> Values:
+    """Another slice of a body: the phantom with things of its own."""
+    chance = np.random.default_rng(seed)
+    shown = clean_phantom()
+    for row, column in chance.integers(40, SIDE - 40, (12, 2)):
+        shown += chance.uniform(-60, 60) * disc(row, column, 9)
+    return shown
+
+
+BODIES = [unlike(seed) for seed in range(5)]
+SOURCES = [noisy(body, seed) for seed, body in enumerate(BODIES)]
+RESULTS = [
+    (0.2 * source + 0.8 * body).astype(np.float32) for source, body in zip(SOURCES, BODIES, strict=True)
+]
+
+
+def test_a_result_turned_over_is_held() -> None:
+    assert judged(SOURCES, RESULTS).level == "PASS"
+    for turned in (RESULTS[2][:, ::-1], RESULTS[2][::-1], RESULTS[2][::-1, ::-1]):
+        verdict = judged(SOURCES, [*RESULTS[:2], turned, *RESULTS[3:]])
+        assert verdict.level == "HOLD"
+        assert "Slice 3 fits its source better when mirrored (limit 0.9)." in verdict.reasons
+
+
+def test_two_results_in_each_others_place_are_held() -> None:
+    verdict = judged(SOURCES, [RESULTS[0], RESULTS[3], RESULTS[2], RESULTS[1], RESULTS[4]])
+    assert verdict.level == "HOLD"
+    assert any("fit better in each other's place" in reason for reason in verdict.reasons)
+
+
+def test_results_shifted_along_the_stack_are_held() -> None:
+    verdict = judged(SOURCES, [*RESULTS[1:], RESULTS[0]])
+    assert verdict.level == "HOLD"
+    assert verdict.figures["shifted_fit"] < 0.9
+
+
+def test_inverted_contrast_is_held() -> None:
+    verdict = judged(SOURCES, [-300 - result for result in RESULTS])
+    assert verdict.level == "HOLD"
+    assert verdict.figures["correlation_with_source"] == pytest.approx(-1, abs=0.05)
+
+
+@pytest.mark.parametrize(("times", "level"), [(0, "PASS"), (1, "WARN"), (3, "HOLD")])
+def test_the_steepness_of_edges_tells_of_blur(times: int, level: str) -> None:
+    lenient = {"MeanShiftWarnHu": 90.0, "MeanShiftHoldHu": 99.0, "LocalChangeWarn": None}
+    limits = {**lenient, "LocalChangeHold": None, "EdgesKeptWarn": [0.95, 1.15], "EdgesKeptHold": [0.6, 1.4]}
+    verdict = judged(SOURCES, [blurred(result, times) for result in RESULTS], Gate=limits)
+    assert verdict.level == level
+    assert (verdict.figures["edges_kept"] < 0.95) == (times > 0)
+
+
+def test_in_a_translation_a_mirror_image_is_found_by_its_edges() -> None:
+    changes = mr_manifest(Task="translate", Preprocessing=[])
+    translated = [1500 - result for result in RESULTS]
+    assert judged(SOURCES, translated, **changes).level == "PASS"
+    verdict = judged(SOURCES, [translated[0][:, ::-1], *translated[1:]], **changes)
+    assert verdict.level == "HOLD"
+
+
+def test_metal_and_a_series_without_air_are_told() -> None:
+    rods = [np.where(disc(100, 90, 4) > 0, np.float32(3071), source) for source in SOURCES]
+    results = [np.where(disc(100, 90, 4) > 0, np.float32(3071), result) for result in RESULTS]
+    assert any("metal" in reason for reason in judged(rods, results).reasons)
+    shown = [source + 1024 for source in SOURCES]
+    verdict = judged(shown, [result + 1024 for result in RESULTS])
+    assert any("no Hounsfield units" in reason for reason in verdict.reasons)
+
+
+def test_a_chest_by_its_header_that_shows_no_lung_is_told() -> None:
+    manifest = Manifest.model_validate(CT_DENOISE)
+    lungs = disc(96, 48, 34) + disc(96, 144, 34)
+    chest = [np.where(lungs > 0, np.float32(-800), source) for source in SOURCES]
+    without = [np.where(lungs > 0, np.float32(30), source) for source in SOURCES]
+    for part, sources, expected in (("CHEST", chest, False), ("CHEST", without, True), ("", without, False)):
+        gate = Gate(manifest, body_part=part)
+        for index, source in enumerate(sources):
+            result = 0.5 * source + 0.5 * blurred(source, 1)
+            gate.observe(SliceResult(SliceValues(index, source), result.astype(np.float32)))
+        told = any("is lung" in reason for reason in gate.verdict().reasons)
+        assert told == expected
+
+
+def test_the_gate_keeps_a_picture_of_the_worst_slice_with_its_map() -> None:
+    gate = Gate(Manifest.model_validate(CT_DENOISE))
+    for index, (source, result) in enumerate(
+        zip(NOISY, [SHARP[0], SHARP[1] + LESION, SHARP[2]], strict=True)
+    ):
+        gate.observe(SliceResult(SliceValues(index, source), result))
+    gate.verdict()
+    shown = {picture.figure: picture for picture in gate.pictures()}["local_change"]
+    assert shown.index == 1
+    assert shown.place is not None
+    assert np.hypot(shown.place[0] - 140, shown.place[1] - 96) < 8
+    assert shown.map is not None
+    assert shown.map.shape == (SIDE // 4, SIDE // 4)
+
+
+def test_memory_does_not_grow_with_the_length_of_a_series() -> None:
+    gate = Gate(Manifest.model_validate(CT_DENOISE))
+    held: list[weakref.ref[Values]] = []
+    for index in range(60):
+        source = noisy(CLEAN, index)
+        held.append(weakref.ref(source))
+        gate.observe(SliceResult(SliceValues(index, source), SHARP[0]))
+    del source
+    assert sum(each() is not None for each in held) < 12

@@ -57,7 +57,7 @@ def test_the_database_is_readable_by_its_owner_only(ledger: Ledger, tmp_path: Pa
 
 def test_cursor_and_watch_move_together_or_not_at_all(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
-        ledger.advance(connection, 7)
+        assert ledger.advance(connection, since=0, to=7)
         arm(connection, {"abc"}, at=100.0, look_at=102.0)
     with pytest.raises(RuntimeError):
         break_off_after_advance(ledger)
@@ -67,7 +67,7 @@ def test_cursor_and_watch_move_together_or_not_at_all(ledger: Ledger) -> None:
 
 def break_off_after_advance(ledger: Ledger) -> None:
     with ledger.transaction() as connection:
-        ledger.advance(connection, 9)
+        assert ledger.advance(connection, since=7, to=9)
         arm(connection, {"def"}, at=101.0, look_at=103.0)
         raise RuntimeError
 

@@ -6,26 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pydicom
 from scipy import ndimage
 
 from .measures import Mask, body_mask, radial_power, tissue_masks
 from .projection import FloatArray
-from .slices import local_deviation, noise_level, soft_tissue_mask
-
-
-def read_series(folder: Path) -> tuple[FloatArray, float]:
-    """(slices, rows, columns) in HU in order of position, and the pixel spacing in mm."""
-    images = [pydicom.dcmread(p) for p in sorted(folder.glob("*.dcm"))]
-    images.sort(key=lambda d: float(d.ImagePositionPatient[2]))
-    stack = [d.pixel_array * float(d.RescaleSlope) + float(d.RescaleIntercept) for d in images]
-    return np.asarray(stack, np.float32), float(images[0].PixelSpacing[0])
-
-
-def denoise_series(volume: FloatArray, denoise: Callable[[FloatArray], FloatArray]) -> FloatArray:
-    """Every slice with its neighbours, replicated at the ends."""
-    last = len(volume) - 1
-    return np.stack([denoise(volume[[max(i - 1, 0), i, min(i + 1, last)]]) for i in range(len(volume))])
+from .slices import local_deviation, noise_level, read_series, soft_tissue_mask
 
 
 def _correlation(a: FloatArray, b: FloatArray) -> float:
@@ -49,7 +34,7 @@ def _between_slices(images: FloatArray, masks: list[Mask], lag: int) -> float:
 def demo_figures(folder: Path, denoise: Callable[[FloatArray], FloatArray]) -> dict[str, object]:
     """Noise before and after, mean shifts, and what the removed part has in common with anatomy."""
     volume, spacing = read_series(folder)
-    output = denoise_series(volume, denoise)
+    output = np.stack([denoise(image) for image in volume])
     removed = volume - output
     bodies = [body_mask(s) for s in volume]
     every = range(0, len(volume), 5)

@@ -23,7 +23,7 @@ from .network import CtDenoiser
 
 OPSET = 17
 DESCRIPTION = (
-    "Reduces quantum and electronic noise of CT images (Hounsfield units): 2.5-D residual network, "
+    "Reduces quantum and electronic noise of CT images (Hounsfield units): residual network, slice by slice, "
     "regression, no generative sampling. Trained on chest CT with dose reduction simulated in the "
     "projection domain."
 )
@@ -35,6 +35,10 @@ GATE = {
     "NoiseRatioHold": [0.05, 1.05],
     "StructureWarn": 0.2,
     "StructureHold": 0.35,
+    "OutOfDistributionWarn": 1.15,
+    "OutOfDistributionHold": 1.4,
+    "SourceGhostsWarn": 2.5,
+    "SourceGhostsHold": 6.0,
 }
 
 
@@ -43,7 +47,7 @@ def export_onnx(network: CtDenoiser, path: Path) -> None:
     free = {0: "batch", 2: "height", 3: "width"}
     torch.onnx.export(
         network.eval(),
-        (torch.zeros(1, 3, 64, 64),),
+        (torch.zeros(1, 1, 64, 64),),
         str(path),
         dynamo=False,
         opset_version=OPSET,
@@ -66,7 +70,7 @@ def check(network: CtDenoiser, path: Path) -> dict[str, float]:
     run, rng = session(path), np.random.default_rng(0)
     against_torch = against_batch = 0.0
     for rows, columns in ((64, 72), (512, 512), (8, 200)):
-        slices = rng.normal(0, 0.3, (3, 3, rows, columns)).astype(np.float32)
+        slices = rng.normal(0, 0.3, (3, 1, rows, columns)).astype(np.float32)
         together = run.run(None, {"slices": slices})[0]
         apart = np.concatenate([run.run(None, {"slices": slices[i : i + 1]})[0] for i in range(3)])
         with torch.no_grad():
@@ -80,7 +84,7 @@ def check(network: CtDenoiser, path: Path) -> dict[str, float]:
 
 def milliseconds_per_slice(path: Path, repeats: int = 15) -> float:
     """Median processor time of one 512 x 512 slice on one core: other work on the machine does not count."""
-    run, slices = session(path), np.zeros((1, 3, 512, 512), np.float32)
+    run, slices = session(path), np.zeros((1, 1, 512, 512), np.float32)
     times = []
     for _ in range(repeats):
         began = time.thread_time()
@@ -99,11 +103,10 @@ def description(digest: str) -> dict[str, object]:
         "RowsColumns": [64, 2048],
         "PixelSpacingMm": [0.3, 2.0],
         "SliceThicknessMm": [0.4, 10.0],
-        "ContextSlices": 1,
     }
     return {
         "Name": "ct-denoise",
-        "Version": "0.2.0",
+        "Version": "0.3.0",
         "Task": "denoise",
         "Family": "regression",
         "Generative": False,

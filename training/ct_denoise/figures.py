@@ -1,6 +1,6 @@
 """Figures of the card: ``python -m training.ct_denoise.figures --work RUN --pipeline pipelines/ct-denoise``.
 
-Run after `evaluate`, which leaves RUN/rows.json and evaluation.json. Images are stored with 32 grey levels to
+Run after `evaluate`, which leaves RUN/rows.json and simulation.json. Images are stored with 32 grey levels to
 stay small; they are illustrations, not data.
 """
 
@@ -10,18 +10,19 @@ import argparse
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 from scipy import ndimage
 
 from .cases import Case, cases
-from .demo import read_series
-from .evaluate import Denoise3, denoiser
+from .evaluate import Denoise, denoiser
 from .projection import FloatArray, ParallelBeam
-from .slices import Slice, load_slices
+from .slices import Slice, load_slices, read_series
 from .tables import Row
 
 matplotlib.use("Agg")
@@ -77,17 +78,17 @@ def worst_place(difference: FloatArray) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def shown(case: Case, denoise: Denoise3, worst: bool) -> tuple[str, list[FloatArray], tuple[float, float]]:
+def shown(case: Case, denoise: Denoise, worst: bool) -> tuple[str, list[FloatArray], tuple[float, float]]:
     """Low dose, denoised, reference and difference of one case."""
     output = denoise(case.noisy)
     centre = worst_place(output - case.reference) if worst else (270, 256)
-    images = [case.noisy[1], output, case.reference, output - case.reference]
+    images = [case.noisy, output, case.reference, output - case.reference]
     label = f"{case.item.patient} {case.item.source_kernel}, {case.kernel.name}, dose {100 * case.dose:.0f} %"
     window = LUNG_WINDOW_HU if case.item.sharp else WINDOW_HU
     return label, [square(i, centre) for i in images], window
 
 
-def gallery(slices: list[Slice], rows: list[Row], denoise: Denoise3, folder: Path) -> None:
+def gallery(slices: list[Slice], rows: list[Row], denoise: Denoise, folder: Path) -> None:
     """Examples near the median of the error against the bound, and the worst cases (one a patient)."""
     order = sorted(rows, key=lambda r: float(r["ModelOverBound"]))
     worst: list[str] = []
@@ -106,11 +107,11 @@ def gallery(slices: list[Slice], rows: list[Row], denoise: Denoise3, folder: Pat
     panels([shown(chosen[n], denoise, True) for n in worst[:3]], titles, folder / "failures.png")
 
 
-def demo(folder: Path, denoise: Denoise3, out: Path) -> None:
+def demo(folder: Path, denoise: Denoise, out: Path) -> None:
     """One slice of the real noisy series, before, after, and what was removed."""
     volume, _ = read_series(folder)
     middle = len(volume) // 2
-    output = denoise(volume[middle - 1 : middle + 2])
+    output = denoise(volume[middle])
     lines = []
     for label, place, window in (
         ("soft tissue", (300, 256), WINDOW_HU),
@@ -121,15 +122,25 @@ def demo(folder: Path, denoise: Denoise3, out: Path) -> None:
     panels(lines, ["as acquired", "denoised", "denoised minus acquired, +-60 HU"], out / "demo.png")
 
 
-def curves(work: Path, evaluation: dict, out: Path) -> None:  # type: ignore[type-arg]
+def training_curve(log: dict[str, Any], axis: Axes) -> None:
+    """Loss and error of the stages of this version, one after the other."""
+    lines: dict[str, list[tuple[int, float]]] = {"Loss": [], "ErrorOverBound": []}
+    began = 0
+    for stage in log["Stages"]:
+        if stage["Version"] == log["Version"]:
+            for point in stage["Curve"]:
+                for key in lines.keys() & point.keys():
+                    lines[key].append((began + point["Iteration"], point[key]))
+            began += stage["Curve"][-1]["Iteration"]
+    for key, style, label in (("Loss", "k--", "loss"), ("ErrorOverBound", "k-", "RMSE / bound, training")):
+        axis.plot(*zip(*lines[key], strict=True), style, label=label)
+    axis.set(xlabel="iteration")
+
+
+def curves(log: dict[str, Any], evaluation: dict[str, Any], out: Path) -> None:
     """Training curves, error against dose, and noise power in water."""
     figure, axes = plt.subplots(1, 3, figsize=(11, 3.2))
-    points = json.loads((work / "curves.json").read_text())
-    axes[0].plot([p["iteration"] for p in points], [p["loss"] for p in points], "k--", label="training loss")
-    axes[0].plot(
-        [p["iteration"] for p in points], [p["ratio"] for p in points], "k-", label="held out RMSE / bound"
-    )
-    axes[0].set(xlabel="iteration")
+    training_curve(log, axes[0])
     lines = [p for p in evaluation["PerDose"] if p["Source"] == "smooth"]
     for key, style in (("Tv", "k:"), ("Nlm", "k--"), ("Model", "k-")):
         axes[1].errorbar(
@@ -172,7 +183,10 @@ def main() -> None:
     out.mkdir(exist_ok=True)
     denoise = denoiser(options.pipeline / "model.onnx")
     rows = json.loads((options.work / "rows.json").read_text())
-    curves(options.work, json.loads((options.pipeline / "evaluation.json").read_text()), out)
+    log, figures = (
+        json.loads((options.pipeline / name).read_text()) for name in ("training_log.json", "simulation.json")
+    )
+    curves(log, figures, out)
     demo(options.demo, denoise, out)
     gallery(load_slices(options.data), rows, denoise, out)
 

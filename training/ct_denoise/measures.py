@@ -12,6 +12,7 @@ from skimage.metrics import structural_similarity
 from .projection import FloatArray
 
 WINDOW_HU = (-160.0, 240.0)  # soft-tissue display window (level 40, width 400), for PSNR and SSIM
+PADDING_HU = -1024.0  # padding lies here or below
 Mask = npt.NDArray[np.bool_]
 
 # Ranges in HU of the smoothed reference; outside-the-body air is told from lung by connection to the border.
@@ -29,10 +30,20 @@ def body_mask(hu: FloatArray) -> Mask:
     return ndimage.binary_fill_holes(labels == int(np.argmax(sizes)) + 1)
 
 
+def padding_mask(hu: FloatArray) -> Mask:
+    """What the scanner filled in outside its field of view: large areas at the lowest value, and their rim.
+
+    Single pixels of air at the lowest value are noise that was cut off there; they are air.
+    """
+    filled = ndimage.binary_opening(hu <= PADDING_HU, iterations=4)
+    return ndimage.binary_dilation(filled, iterations=6) if filled.any() else filled
+
+
 def tissue_masks(hu: FloatArray, body: Mask) -> dict[str, Mask]:
     """Interior of each tissue class: thresholds on the smoothed slice, eroded clear of edges."""
     smooth = ndimage.gaussian_filter(hu, 2.0)
-    masks = {"air": ~ndimage.binary_dilation(body, iterations=8) & (smooth < -960) & (hu > -1024)}
+    around = ~ndimage.binary_dilation(body, iterations=8)
+    masks = {"air": around & (smooth < -960) & ~padding_mask(hu)}
     for name, (low, high) in TISSUES.items():
         thick = 1 if name in ("bone", "fat") else 3
         masks[name] = ndimage.binary_erosion((smooth > low) & (smooth < high) & body, iterations=thick)

@@ -1,10 +1,11 @@
 """The network: a small residual U-shaped network on a pixel-unshuffled slice.
 
-Input (batch, 3, rows, columns) and output (batch, 1, rows, columns) in HU/1000; rows and columns multiples of
-8. Pixel unshuffling (Shi et al. 2016) lets all convolutions run at half resolution or below, which is what
-makes 512 x 512 affordable on one CPU core. The output is the middle slice minus an estimate of its noise
-(residual learning, Zhang et al. 2017, DnCNN); nothing normalises over the batch or the image, so a slice's
-result does not depend on what else is in the batch.
+Input and output (batch, 1, rows, columns) in HU/1000; rows and columns multiples of 8. Pixel unshuffling
+(Shi et al. 2016) lets all convolutions run at half resolution or below, which is what makes 512 x 512
+affordable on one CPU core. The output is the slice minus an estimate of its noise (residual learning, Zhang
+et al. 2017, DnCNN). The strength of the first filters' responses, averaged over 8 x 8 pixels, reaches the
+coarsest level directly: in them the noise level shows, by frequency. Nothing normalises over the batch or the
+image, so a slice's result does not depend on what else is in the batch.
 """
 
 from __future__ import annotations
@@ -57,17 +58,18 @@ class Rise(nn.Module):
 
 
 class CtDenoiser(nn.Module):
-    """Three neighbouring slices in, the denoised middle slice out."""
+    """A slice in, the denoised slice out."""
 
     def __init__(self, widths: tuple[int, int, int] = WIDTHS) -> None:
         super().__init__()
         half, quarter, eighth = widths
-        self.enter = nn.Conv2d(12, half, 3, padding=1)
+        self.enter = nn.Conv2d(4, half, 3, padding=1)
         self.half_in = nn.Conv2d(half, half, 3, padding=1)
         self.down_quarter = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
         self.quarter_in = Residual(quarter)
         self.down_eighth = nn.Conv2d(quarter, eighth, 3, stride=2, padding=1)
         self.eighth = Residual(eighth)
+        self.level = nn.Conv2d(half, eighth, 1)
         self.context = nn.Sequential(Surround(eighth), Surround(eighth))
         self.up_quarter = Rise(eighth, quarter)
         self.quarter_out = Residual(quarter)
@@ -81,7 +83,8 @@ class CtDenoiser(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
             if isinstance(module, Residual):
                 module.second.weight.data.mul_(0.3)
             if isinstance(module, Surround):
@@ -90,14 +93,16 @@ class CtDenoiser(nn.Module):
         entrance[4:] -= entrance[4:].mean(dim=(1, 2, 3), keepdim=True)
         entrance[4:] *= 10.0  # noise of 100 HU becomes an activation of order one
         nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.level.weight)
 
     def noise(self, slices: Tensor) -> Tensor:
-        """Estimated noise of the middle slice, in units of 100 HU, at half resolution x 4 channels."""
+        """Estimated noise, in units of 100 HU, at half resolution x 4 channels."""
         first = self.enter(functional.pixel_unshuffle(slices, 2))
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.training and self.half_precision):
             half = self.half_in(functional.relu(first))
             quarter = self.quarter_in(self.down_quarter(functional.relu(half)))
-            eighth = self.context(self.eighth(self.down_eighth(functional.relu(quarter))))
+            level = self.level(functional.avg_pool2d(first.abs(), 4))
+            eighth = self.context(self.eighth(self.down_eighth(functional.relu(quarter))) + level)
             quarter = self.quarter_out(quarter + self.up_quarter(eighth))
             half = self.half_out(half + self.up_half(quarter))
         return self.leave(functional.relu(half.float()))
@@ -105,5 +110,5 @@ class CtDenoiser(nn.Module):
     half_precision = True  # bfloat16 inside the trunk while training; evaluation and export are float32
 
     def forward(self, slices: Tensor) -> Tensor:
-        """Denoised middle slice in HU/1000."""
-        return slices[:, 1:2] - 0.1 * functional.pixel_shuffle(self.noise(slices), 2)
+        """Denoised slice in HU/1000."""
+        return slices - 0.1 * functional.pixel_shuffle(self.noise(slices), 2)

@@ -25,7 +25,7 @@ from .projection import (
     reconstructed_noise,
     sinogram_noise,
 )
-from .slices import Slice, load_slices, soft_tissue_mask, split_patients
+from .slices import Slice, soft_tissue_mask, split_patients
 
 STEP_HU = 0.125  # quantisation of the stored noise
 MAXIMUM_ADDED_HU = 160.0  # beyond this no anatomy is left to learn from
@@ -87,13 +87,17 @@ def simulate(
     return noise, float(wanted)
 
 
-def build(data: Path, bank: Path, seed: int) -> None:
+def build(slices: list[Slice], bank: Path, seed: int, most_repeats: int = REPEATS_ISOLATED) -> None:
     """Draw the bank for all training slices into the folder `bank`."""
     bank.mkdir(parents=True, exist_ok=True)
-    slices = load_slices(data)
     training, _ = split_patients(slices)
     beam = ParallelBeam()
-    jobs = [(i, r) for i, s in enumerate(slices) if s.patient in training for r in range(repeats(s, i))]
+    jobs = [
+        (i, r)
+        for i, s in enumerate(slices)
+        if s.patient in training
+        for r in range(min(repeats(s, i), most_repeats))
+    ]
     store = np.lib.format.open_memmap(bank / "noise.npy", "w+", np.int16, (len(jobs), 512, 512))
     rows = np.zeros(len(jobs), [("slice", "i4"), ("repeat", "i4"), ("added_hu", "f4"), ("matched", "?")])
     shared: dict[tuple[str, int], Setting] = {}

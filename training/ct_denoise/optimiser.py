@@ -7,11 +7,20 @@ counts where every iteration takes a fifth of a second.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # quintic coefficients of the Muon authors
 ADAM_SHARE = 0.05  # Adam's rate over Muon's
+
+
+def learning_rate(iteration: int, progress: float, peak: float, warm_up: int) -> float:
+    """Linear warm-up over `warm_up` iterations, half a cosine down to 1 % of the peak; progress is 0 to 1."""
+    cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+    return peak * cosine * min(1.0, iteration / warm_up)
 
 
 def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
@@ -28,7 +37,7 @@ def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
 class Muon:
     """Nesterov momentum, made orthogonal, for the weights of convolutions."""
 
-    def __init__(self, weights: list[Tensor], momentum: float = 0.95) -> None:
+    def __init__(self, weights: Sequence[Tensor], momentum: float = 0.95) -> None:
         self.weights, self.momentum = weights, momentum
         self.moving = [torch.zeros_like(w) for w in weights]
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pydicom
 from scipy import ndimage
 
 from .projection import KERNELS, FloatArray, Kernel
 
+UNKNOWN_THICKNESS_MM = 3.0
 CLIP_HU = (-1024.0, 3071.0)  # the engine clips to this before the network sees a slice
 SPLIT_SEED = 20261122
 HELD_OUT_TCGA = 12
@@ -122,11 +124,37 @@ def _describe(
     )
 
 
-def load_slices(folder: Path) -> list[Slice]:
-    """All usable slices of `folder`/*.npz; volumes keep their neighbours, isolated slices are their own."""
+def read_series(folder: Path) -> tuple[FloatArray, float]:
+    """A DICOM CT series: (slices, rows, columns) in HU in order of position, and the pixel spacing in mm."""
+    images = [pydicom.dcmread(p) for p in sorted(folder.glob("*.dcm"))]
+    images.sort(key=lambda d: float(d.get("ImagePositionPatient", (0, 0, 0))[2]))
+    stack = [d.pixel_array * float(d.RescaleSlope) + float(d.RescaleIntercept) for d in images]
+    return np.asarray(stack, np.float32), float(images[0].PixelSpacing[0])
+
+
+def _archive_of_series(folder: Path, most: int | None) -> dict[str, np.ndarray]:
+    """The arrays of an archive, from one DICOM series; its patient is named after the folder."""
+    hu, spacing = read_series(folder)
+    hu = hu[:most]
+    count, first = len(hu), pydicom.dcmread(min(folder.glob("*.dcm")), stop_before_pixels=True)
+    return {
+        "hu": np.clip(hu, *CLIP_HU).astype(np.int16),
+        "spacing": np.full((count, 2), spacing),
+        "patient": np.full(count, folder.name),
+        "kernel": np.full(count, str(first.get("ConvolutionKernel", ""))),
+        "thickness": np.full(count, float(first.get("SliceThickness") or UNKNOWN_THICKNESS_MM)),
+    }
+
+
+def load_slices(folder: Path, most: int | None = None) -> list[Slice]:
+    """All slices of `folder`/*.npz, or the first `most` of the DICOM series in `folder`.
+
+    Volumes keep their neighbours, isolated slices are their own.
+    """
+    archives = [dict(np.load(path)) for path in sorted(folder.glob("*.npz"))]
+    archives = archives or [_archive_of_series(folder, most)]
     slices: list[Slice] = []
-    for path in sorted(folder.glob("*.npz")):
-        archive = dict(np.load(path))
+    for archive in archives:
         count, offset = len(archive["hu"]), len(slices)
         volume = len(set(archive["patient"].tolist())) == 1
         for i in range(count):

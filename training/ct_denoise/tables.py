@@ -67,4 +67,6 @@ def headline(rows: list[Row]) -> dict[str, object]:
     figures: dict[str, object] = {k: summary(rows, k) for k in ("Input", "Model", "Bound", "ModelOverBound")}
     matched = [r for r in rows if r["Matched"]]
     figures["ModelOverBoundMatchedKernel"] = summary(matched, "ModelOverBound")
+    figures["ModelOverFineBoundMatchedKernel"] = summary(matched, "ModelOverFineBound")
+    figures["FineOverModeNoise"] = summary(matched, "FineOverMode")
     return figures | {"SameCases": compared(rows)}

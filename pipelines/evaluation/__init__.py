@@ -1,0 +1,1 @@
+"""What `orthogen evaluate` measures: a result series against its reference, in three tiers."""

@@ -1,0 +1,119 @@
+"""Is the source what the pipeline was made for: known values, known anatomy, no metal, no motion?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from statistics import median
+
+from pipelines.gate.measured import MeasuredSlice
+from pipelines.gate.pictures import Gallery
+from pipelines.gate.source_signs import SourceSigns
+from pipelines.gate.verdict import Finding, Judged, Limits, both_sides
+from pipelines.manifest import Manifest
+
+CHEST = ("CHEST", "THORAX", "LUNG")
+"""Of Body Part Examined."""
+LUNG_OF_CHEST = 0.1
+LEAST_SLICES = 3
+"""Of a series that should show lung: fewer may lie at its base."""
+
+Slices = Sequence[MeasuredSlice]
+
+
+def source_range(slices: Slices, manifest: Manifest) -> Iterator[Judged]:
+    """Slices whose own range is wider than what the pipeline was validated on."""
+    if not slices:
+        return
+    lower = median(slice_.figures.source_range[0] for slice_ in slices)
+    upper = median(slice_.figures.source_range[1] for slice_ in slices)
+    known, finding = manifest.inputs[0].values, None
+    if known and not known[0] <= lower <= upper <= known[1]:
+        found = f"{lower:.0f} to {upper:.0f}, validated for {known[0]:g} to {known[1]:g}"
+        reason = f"The source's values are unlike those this pipeline knows ({found})."
+        finding = Finding("WARN", reason, "source_99th_percentile", upper, known[1])
+    yield Judged("source_1st_percentile", lower, 0.0)
+    yield Judged("source_99th_percentile", upper, 0.9 if finding else 0.0, finding)
+
+
+def oddity(slices: Slices, manifest: Manifest, gallery: Gallery) -> Iterator[Judged]:
+    found = [slice_.oddity for slice_ in slices if slice_.oddity is not None]
+    if found:
+        at, limits = gallery.slice_of("out_of_distribution"), manifest.gate
+        times = f"{max(found):.2f} times its bounds"
+        words = f"Slice {(at or 0) + 1} looks unlike the anatomy this node knows ({times})"
+        known = Limits(limits.out_of_distribution_warn, limits.out_of_distribution_hold)
+        yield known.judge("out_of_distribution", max(found), words, slice_index=at)
+
+
+def signs(slices: Slices, manifest: Manifest, gallery: Gallery) -> Iterator[Judged]:
+    """Noise, grain, motion, metal, and where air and tissue lie."""
+    limits, in_hu = manifest.gate, manifest.inputs[0].quantity == "hounsfield_units"
+    found = [slice_.signs for slice_ in slices]
+    unit = "hu" if in_hu else "signal"
+    for figure, value in (
+        ("source_noise", lambda each: each.noise),
+        ("source_grain", lambda each: each.grain),
+    ):
+        if (typical := _median(found, value)) is not None:
+            yield Judged(f"{figure}_{unit}" if figure == "source_noise" else figure, typical, 0.0)
+    if (ghosts := _median(found, lambda each: each.ghosts)) is not None:
+        what = "Streaks" if in_hu else "Ghosts"
+        words = f"{what} show in the air around the patient ({ghosts:.1f}): motion?"
+        known = Limits(limits.source_ghosts_warn, limits.source_ghosts_hold)
+        yield known.judge("source_ghosts", ghosts, words, slice_index=gallery.slice_of("source_ghosts"))
+    if in_hu and found:
+        yield from _hounsfield(found, manifest, gallery)
+    if (peak := max((each.peak for each in found if each.peak is not None), default=None)) is not None:
+        words = f"Signal piles up to {peak:.2f} times the bright tissue's: metal?"
+        known = Limits(limits.source_peak_warn, limits.source_peak_hold, ideal=1.0)
+        at = gallery.slice_of("source_peak")
+        yield known.judge("source_peak", peak, words, slice_index=at)
+
+
+def body_part(slices: Slices, manifest: Manifest, stated: str) -> Iterator[Judged]:
+    """Whether a chest, as the header calls it, shows lungs."""
+    share = _median([slice_.signs for slice_ in slices], lambda each: each.lung_share)
+    if share is None or len(slices) < LEAST_SLICES:
+        return
+    is_chest = any(name in stated.upper() for name in CHEST)
+    known = Limits(manifest.gate.lung_share_warn, manifest.gate.lung_share_hold, ideal=LUNG_OF_CHEST)
+    words = f"The header says {stated.lower()}, but only {100 * share:.1f} % of what is shown is lung"
+    judged = known.judge("lung_share", share, words)
+    yield judged if is_chest else Judged("lung_share", share, 0.0)
+
+
+def _hounsfield(found: Sequence[SourceSigns], manifest: Manifest, gallery: Gallery) -> Iterator[Judged]:
+    limits = manifest.gate
+    metal = 1000 * max(each.metal for each in found)
+    at = gallery.slice_of("source_metal_permille")
+    words = f"There is metal in the image ({metal:.2f} permille above 2500 HU): its streaks are no anatomy"
+    known = Limits(limits.source_metal_warn_permille, limits.source_metal_hold_permille)
+    yield known.judge("source_metal_permille", metal, words, slice_index=at)
+    if (air := _median(found, lambda each: each.air_hu)) is not None:
+        words = f"Air lies at {air:.0f} HU"
+        yield both_sides("source_air_hu", air, words, limits.air_warn_hu, limits.air_hold_hu, ideal=-1000.0)
+    without = sum(each.without_air for each in found) / len(found)
+    words = "There is no air, or not even fat, in the slices: these may be no Hounsfield units"
+    known = Limits(limits.without_air_warn, limits.without_air_hold)
+    yield known.judge("source_without_air", without, words)
+
+
+def continuity(slices: Slices, manifest: Manifest) -> Iterator[Judged]:
+    """Whether each source slice resembles one of its neighbours."""
+    likeness = [slice_.alignment.likeness if slice_.alignment else None for slice_ in slices]
+    pairs = zip(likeness, [*likeness[1:], None], slices, strict=False)
+    known = [
+        (max(each for each in (before, after) if each is not None), slice_.figures.index)
+        for before, after, slice_ in pairs
+        if before is not None or after is not None
+    ]
+    if known:
+        lowest, at = min(known)
+        words = f"Slice {at + 1} resembles neither of its neighbours (correlation {lowest:.2f})"
+        limits = Limits(manifest.gate.continuity_warn, manifest.gate.continuity_hold, ideal=1.0)
+        yield limits.judge("source_continuity", lowest, words, slice_index=at)
+
+
+def _median(found: Sequence[SourceSigns], value: Callable[[SourceSigns], float | None]) -> float | None:
+    values = [known for each in found if (known := value(each)) is not None]
+    return median(values) if values else None

@@ -1,0 +1,167 @@
+"""Everything the gate measures on one slice as it goes by; only numbers are kept, and the worst pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.blocks import BLOCK, SliceBlocks
+from pipelines.gate.alignment import Aligner, Alignment
+from pipelines.gate.edges import edges_kept
+from pipelines.gate.local_change import local_change, tissue
+from pipelines.gate.pictures import Gallery
+from pipelines.gate.source_signs import SourceSigns, source_signs
+from pipelines.gate.tissues import SliceFigures, measure
+from pipelines.manifest import Manifest
+from pipelines.measures.fourier_ring import PATCH, ScannedCorrelation, correlate
+from pipelines.out_of_distribution.score import OddityModel, oddity_model
+from pipelines.out_of_distribution.thumbnail import thumbnail
+from pipelines.repeats import UncertainResult
+from pipelines.volume import SliceResult
+
+PATCH_STEP = 48
+LEAST_TISSUE = 0.6
+"""Share of a patch that must be tissue for its Fourier rings to be compared."""
+LEAST_CONTRAST = 3.0
+"""Standard deviation of such a patch, smoothed, over that of the noise removed from the slice."""
+LEAST_ALIGNED = 0.05
+"""Share of a slice that must be tissue for its place to be judged."""
+
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class MeasuredSlice:
+    """All the gate remembers of a slice."""
+
+    figures: SliceFigures
+    signs: SourceSigns = field(default_factory=SourceSigns)
+    alignment: Alignment | None = None
+    local_change: float | None = None
+    edges_kept: float | None = None
+    fourier_crossing: float | None = None
+    """The lowest of the slice's patches, in cycles a pixel."""
+    oddity: float | None = None
+    """Over what 98 of 100 slices of patients the VAE has not seen reach."""
+    spread: float | None = None
+    """Median spread of repeated answers in tissue, in the quantity of the result."""
+
+
+class Measurer:
+    """Measures the slices of one series in their order."""
+
+    def __init__(self, manifest: Manifest, gallery: Gallery) -> None:
+        self._quantity = manifest.inputs[0].quantity
+        self._modality = manifest.inputs[0].modality
+        self._keeps_values = manifest.task != "translate"
+        self._gallery = gallery
+        self._aligner = Aligner(self._keeps_values)
+        limits = manifest.gate
+        judged = limits.out_of_distribution_warn is not None or limits.out_of_distribution_hold is not None
+        self._vae: OddityModel | None = oddity_model() if judged else None
+
+    def measure(self, result: SliceResult) -> MeasuredSlice:
+        figures = measure(result, self._quantity)
+        oddity = self._oddity(result)
+        if not figures.finite or min(result.source.values.shape) < 3 * BLOCK:
+            return MeasuredSlice(figures, oddity=oddity)
+        blocks = SliceBlocks.of(result)
+        inside, _ = tissue(blocks, self._quantity)
+        enough = bool(inside.mean() >= LEAST_ALIGNED)
+        return MeasuredSlice(
+            figures,
+            signs=self._signs(result, blocks),
+            alignment=self._aligned(result, blocks) if enough else None,
+            local_change=self._local_change(result, blocks) if self._keeps_values else None,
+            edges_kept=edges_kept(result, blocks, inside) if self._keeps_values else None,
+            fourier_crossing=self._crossing(result, blocks, LEAST_CONTRAST * figures.noise_removed)
+            if self._keeps_values
+            else None,
+            oddity=oddity,
+            spread=_spread(result, inside),
+        )
+
+    def _signs(self, result: SliceResult, blocks: SliceBlocks) -> SourceSigns:
+        signs = source_signs(result.source.values, blocks, self._quantity)
+        if signs.metal:
+            self._gallery.show("source_metal_permille", signs.metal, result)
+        if signs.peak is not None:
+            self._gallery.show("source_peak", signs.peak, result)
+        if signs.ghosts is not None:
+            self._gallery.show("source_ghosts", signs.ghosts, result)
+        return signs
+
+    def _aligned(self, result: SliceResult, blocks: SliceBlocks) -> Alignment | None:
+        found = self._aligner.observe(blocks)
+        if found is not None:
+            self._gallery.show("mirrored_fit", -found.mirrored, result)
+            self._gallery.show(
+                "exchanged_fit", -min((fit for _, fit in found.exchanged), default=9.0), result
+            )
+            if found.correlation is not None:
+                self._gallery.show("correlation_with_source", -found.correlation, result)
+        return found
+
+    def _local_change(self, result: SliceResult, blocks: SliceBlocks) -> float | None:
+        found = local_change(blocks, self._quantity)
+        if found is None:
+            return None
+        self._gallery.show("local_change", found.peak, result, found.map, found.place)
+        return found.peak
+
+    def _crossing(self, result: SliceResult, blocks: SliceBlocks, least_contrast: float) -> float | None:
+        inside, _ = tissue(blocks, self._quantity)
+        places = patches_to_scan(blocks, inside, least_contrast)
+        if not places:
+            return None
+        scanned = correlate(result.values, result.source.values, places)
+        crossings = scanned.crossings()
+        row, column = (int(start) + PATCH // 2 for start in scanned.places[int(crossings.argmin())])
+        lowest = float(crossings.min())
+        chart = crossing_map(scanned, inside.shape)
+        self._gallery.show("fourier_crossing", -lowest, result, chart, (row, column))
+        return lowest
+
+    def _oddity(self, result: SliceResult) -> float | None:
+        if self._vae is None or not self._vae.knows(self._modality):
+            return None
+        found = self._vae.oddity(thumbnail(result.source.values, self._quantity), self._modality)
+        value = self._vae.relative(found, self._modality)
+        self._gallery.show("out_of_distribution", value, result, found.map)
+        return value
+
+
+def patches_to_scan(
+    blocks: SliceBlocks, inside: NDArray[np.bool_], least_contrast: float
+) -> list[tuple[int, int]]:
+    """First row and column of each patch that is mostly tissue and shows more than the noise that is removed.
+
+    Of noise alone a good denoiser keeps nothing, so it has no rings to compare.
+    """
+    side, rows, columns = PATCH // BLOCK, inside.shape[0] * BLOCK, inside.shape[1] * BLOCK
+    found = []
+    for row in range(0, rows - PATCH + 1, PATCH_STEP):
+        for column in range(0, columns - PATCH + 1, PATCH_STEP):
+            part = np.s_[row // BLOCK : row // BLOCK + side, column // BLOCK : column // BLOCK + side]
+            enough = inside[part].mean() > LEAST_TISSUE and blocks.measured[part].all()
+            if enough and blocks.smooth[part].std() > least_contrast:
+                found.append((row, column))
+    return found
+
+
+def crossing_map(scanned: ScannedCorrelation, shape: tuple[int, ...]) -> Values:
+    """(rows // 4, columns // 4): how far each patch's crossing lies below the Nyquist frequency, 0 to 1."""
+    shown, side = np.zeros(shape, np.float32), PATCH // BLOCK
+    for (row, column), crossing in zip(scanned.places // BLOCK, scanned.crossings(), strict=True):
+        part = shown[row : row + side, column : column + side]
+        np.maximum(part, np.float32(1 - 2 * crossing), out=part)
+    return shown
+
+
+def _spread(result: SliceResult, inside: NDArray[np.bool_]) -> float | None:
+    if not isinstance(result, UncertainResult) or not inside.any():
+        return None
+    rows, columns = (side * BLOCK for side in inside.shape)
+    return float(np.median(result.spread[1:rows:BLOCK, 1:columns:BLOCK][inside]))

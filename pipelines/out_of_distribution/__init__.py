@@ -1,0 +1,1 @@
+"""How far a slice lies from what a small VAE has seen of CT and MR."""

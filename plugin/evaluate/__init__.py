@@ -1,0 +1,1 @@
+"""`orthogen evaluate`: a pipeline on folders of DICOM series, measured against references."""

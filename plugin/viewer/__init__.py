@@ -1,0 +1,1 @@
+"""The viewer OHIF under /orthogen/ohif/, with original, result and difference side by side."""

@@ -1,0 +1,1 @@
+"""Training of the `mr-denoise` pipeline: noise, network, training, evaluation and export."""

@@ -1,0 +1,1 @@
+"""The variational autoencoder behind the gate's out-of-distribution figures."""

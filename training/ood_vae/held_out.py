@@ -1,0 +1,29 @@
+"""Patients that the VAE is never trained on; the first thirteen are also ct-denoise's."""
+
+HELD_OUT = frozenset(
+    {
+        "ACRIN-FLT-Breast_013",
+        "TCGA-17-Z021",
+        "TCGA-17-Z029",
+        "TCGA-17-Z034",
+        "TCGA-17-Z043",
+        "TCGA-17-Z051",
+        "TCGA-50-5044",
+        "TCGA-50-6594",
+        "TCGA-50-6673",
+        "TCGA-60-2695",
+        "TCGA-60-2715",
+        "TCGA-60-2724",
+        "TCGA-92-8063",
+        "TCGA-17-Z028",
+        "TCGA-34-5234",
+        "TCGA-50-6595",
+        "TCGA-50-8459",
+        "TCGA-50-8460",
+        "TCGA-60-2696",
+        "openms_mni_p19",
+        "openms_p04",
+        "tcga_fg_6692",
+    }
+)
+"""A third of the single-slice CT patients, one CT volume, three MR patients."""
