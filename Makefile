@@ -12,7 +12,8 @@ SHELL := /bin/bash
 .SUFFIXES:
 
 PYTHON ?= python3
-PYTEST_ARGS ?=
+# Most tests wait for a node rather than compute; those of one file share theirs.
+PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 DEBIAN_PACKAGES := orthanc orthanc-python orthanc-dicomweb dcmtk python3-venv
 VIEWER_PACKAGES := npm
 TEST_PACKAGES := chromium chromium-driver iproute2 orthanc-postgresql postgresql

@@ -68,7 +68,7 @@ class Comparison:
         return [seen for seen in reading.occurrences if not accepts(seen)]
 
     def _seen(self, shown: Sequence[Occurrence]) -> str | None:
-        if not any(seen.parts for seen in shown):
+        if not _say_something(shown):
             return None
         if self.attribute.identifying:
             return HIDDEN
@@ -82,9 +82,9 @@ class Comparison:
         if not failing:
             known, there = reading.incomplete or (0, 0)
             return f"only {known} of {there} instances are known"
-        if not any(seen.parts for seen in failing):
+        if not _say_something(failing):
             return "" if self.operator == "Absent" else _missing_from(reading)
-        if any(seen.values is None for seen in failing):
+        if reading.breaks_rules and any(seen.values is None for seen in failing):
             return f"not a {self.attribute.kind} as DICOM writes it"
         if self._differs_in_case_only(failing[0]):
             return "differs in upper and lower case only"
@@ -105,6 +105,10 @@ class Comparison:
                 return any(wanted.casefold() in part for part in folded)
             case _:
                 return False
+
+
+def _say_something(shown: Sequence[Occurrence]) -> bool:
+    return bool(shown[0].parts) or any(seen.parts for seen in shown)
 
 
 def _missing_from(reading: Reading) -> str:

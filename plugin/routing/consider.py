@@ -42,15 +42,13 @@ class _Outcome(NamedTuple):
 
 def consider(rule: Rule, scene: Scene) -> RuleVerdict:
     """The rule's verdict before Stop and Fallback are looked at. Never raises on what a study holds."""
-    when = rule.asks.when.ask(scene.view)
-    choice = rule.asks.series.ask(scene.view)
-    traces = when.traces + choice.traces
+    (_, _, (when, choice)), traces = rule.asks.selects.ask(scene.view)
     if not rule.enabled:
         outcome = _Outcome("disabled")
     elif not when.holds:
-        outcome = _Outcome("does-not-apply", f"wants {when.because}")
+        outcome = _Outcome("does-not-apply", f"wants {when.because(traces)}")
     elif not choice.holds:
-        outcome = _Outcome("not-this-series", f"wants {choice.because}")
+        outcome = _Outcome("not-this-series", f"wants {choice.because(traces)}")
     else:
         inputs = {name: question.ask(scene.view) for name, question in rule.asks.inputs.items()}
         traces += tuple(trace for judgement in inputs.values() for trace in judgement.traces)

@@ -5,7 +5,7 @@ How the answers join depends on the answers alone, so it is worked out once for 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
@@ -52,9 +52,10 @@ Answer = Said | Joined
 
 
 class Judgement(NamedTuple):
-    """A condition's answer for one series."""
+    """What was asked of one series, and answered."""
 
-    answer: Answer
+    answer: Joined
+    """Holds where every condition does; its parts are theirs."""
     traces: tuple[ConditionTrace, ...]
     """Of every comparison, in the order they are written."""
 
@@ -78,13 +79,17 @@ class _Leaf(NamedTuple):
 
 
 class Question:
-    """A condition at its place in a rule."""
+    """Conditions at their places in a rule, asked together."""
 
-    def __init__(self, condition: Condition, within: str = "") -> None:
-        """`within`: the key above the condition, for the paths in explanations."""
-        self.condition = condition
-        self._leaves = [_leaf(comparison, within) for comparison in comparisons(condition)]
-        self._answers: dict[tuple[bool, ...], Answer] = {}
+    def __init__(self, conditions: Mapping[str, Condition]) -> None:
+        """`conditions`: by the key they stand under, for the paths in explanations."""
+        self._conditions = tuple(conditions.values())
+        self._leaves = [
+            _leaf(comparison, within)
+            for within, condition in conditions.items()
+            for comparison in comparisons(condition)
+        ]
+        self._answers: dict[tuple[bool, ...], Joined] = {}
 
     def ask(self, view: SeriesView) -> Judgement:
         """Makes every comparison and skips none. Never raises on what a study holds."""
@@ -100,10 +105,12 @@ class Question:
         pattern = tuple(map(HOLDS, traces))
         return Judgement(self._answers.get(pattern) or self._joined(pattern), traces)
 
-    def _joined(self, pattern: tuple[bool, ...]) -> Answer:
+    def _joined(self, pattern: tuple[bool, ...]) -> Joined:
         if len(self._answers) >= MOST_PATTERNS:
             self._answers.clear()
-        answer = self._answers[pattern] = _join(self.condition, iter(enumerate(pattern)))
+        answers = iter(enumerate(pattern))
+        parts = tuple(_join(part, answers) for part in self._conditions)
+        answer = self._answers[pattern] = Joined(all(part.holds for part in parts), "all", parts)
         return answer
 
 

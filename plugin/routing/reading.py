@@ -61,6 +61,11 @@ class Reading:
     """By the key of the comparison at its place of a rule."""
 
     @cached_property
+    def breaks_rules(self) -> bool:
+        """Whether an occurrence holds what its kind does not allow."""
+        return any(seen.values is None for seen in self.occurrences)
+
+    @cached_property
     def _sorted(self) -> tuple[list[Any], list[Occurrence], list[Occurrence]]:
         """The single values in rising order, their occurrences, and all other occurrences."""
         single = [seen for seen in self.occurrences if seen.values and len(seen.values) == 1]

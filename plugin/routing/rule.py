@@ -193,14 +193,14 @@ class Rule(RuleModel):
         """Its conditions, ready to be asked of many series."""
         choice = self.series or SeriesChoice()
         inputs = {
-            name: Question(one.condition, f"Series.Inputs.{name}") for name, one in choice.inputs.items()
+            name: Question({f"Series.Inputs.{name}": one.condition}) for name, one in choice.inputs.items()
         }
-        return Questions(Question(self.when, "When"), Question(choice.condition, "Series"), inputs)
+        return Questions(Question({"When": self.when, "Series": choice.condition}), inputs)
 
 
 class Questions(NamedTuple):
     """What a rule asks of a series."""
 
-    when: Question
-    series: Question
+    selects: Question
+    """When, and Series."""
     inputs: Mapping[str, Question]

@@ -17,11 +17,11 @@ from tests.routing.routing_builders import AXIAL, CORONAL, SAGITTAL, a_series, a
 
 
 def holds(condition: dict[str, Any], facts: SeriesFacts) -> bool:
-    return Question(parse_condition(condition)).ask(SeriesView(facts)).holds
+    return Question({"": parse_condition(condition)}).ask(SeriesView(facts)).holds
 
 
 def only_trace(condition: dict[str, Any], facts: SeriesFacts) -> ConditionTrace:
-    [trace] = Question(parse_condition(condition)).ask(SeriesView(facts)).traces
+    [trace] = Question({"": parse_condition(condition)}).ask(SeriesView(facts)).traces
     return trace
 
 

@@ -33,7 +33,7 @@ common = settings(max_examples=60, deadline=None)
 
 
 def holds(condition: Condition, series: SeriesFacts) -> bool:
-    judgement = Question(condition).ask(SeriesView(series))
+    judgement = Question({"": condition}).ask(SeriesView(series))
     assert len(judgement.traces) == len(list(comparisons(condition)))
     assert judgement.because or not judgement.traces
     assert conditions.holds(condition, SeriesView(series)) is judgement.holds
@@ -64,7 +64,7 @@ def test_a_condition_reads_back_equal_from_its_json(condition: Condition) -> Non
 @given(PARSED)
 def test_on_a_series_of_which_nothing_is_known_no_condition_raises(condition: Condition) -> None:
     nothing = SeriesFacts("", "", {}, (), 0, "", "", "", datetime(2026, 1, 1))
-    traces = Question(condition).ask(SeriesView(nothing)).traces
+    traces = Question({"": condition}).ask(SeriesView(nothing)).traces
     for trace, leaf in zip(traces, comparisons(condition), strict=True):
         assert trace.seen is None
         assert trace.holds is (
