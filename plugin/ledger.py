@@ -205,6 +205,12 @@ class Ledger:
         with self.engine.connect() as connection:
             return [Job.of(dict(row)) for row in connection.execute(query).mappings()]
 
+    def queued_attempts(self) -> list[tuple[str, int]]:
+        """(id, attempt) of every job that waits, and nothing more: there may be ten thousand."""
+        query = sa.select(JOBS.c.id, JOBS.c.attempts).where(JOBS.c.state == "queued")
+        with self.engine.connect() as connection:
+            return [(job_id, attempt) for job_id, attempt in connection.execute(query)]
+
     def left_behind(self, *, before: float) -> list[Job]:
         """Jobs that ended before that moment (seconds since 1970) without a verdict, and may have left part
         of a result.

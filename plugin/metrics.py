@@ -1,8 +1,10 @@
 """`GET /orthogen/metrics`: how the node does, as Prometheus text.
 
 Names and units follow Prometheus's conventions. Nothing here is about a person: labels name pipelines,
-destinations, scanners, states and folders. What is counted comes from the ledger, so counters survive
-restarts and retention; only `orthogen_worker_starts_total` begins anew with the node.
+destinations, scanners, states and folders. What is counted comes from the ledger, and survives
+restarts and retention; only `orthogen_worker_starts_total` begins anew with the node. Verdicts and the
+durations of jobs are gauges (OpenMetrics' gauge histograms): a retry or a release takes back what the job had
+added, and a counter that shrinks would be read as one that began anew.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
+    GaugeHistogramMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
     InfoMetricFamily,
@@ -63,7 +66,7 @@ class NodeCollector(Collector):
         with self.parts.ledger.engine.connect() as connection:
             yield from self._jobs(connection)
             yield from self._destinations(connection)
-            yield from _tallied(tallies(connection))
+            yield from tallied(tallies(connection))
             yield from _figures(connection)
             yield _drift(connection)
 
@@ -136,16 +139,18 @@ def counter(name: str, what: str, rows: Rows, *labels: str) -> Metric:
     return family
 
 
-def _tallied(found: Tallies) -> Iterator[Metric]:
+def tallied(found: Tallies) -> Iterator[Metric]:
+    """Counters where a number never shrinks, else gauges."""
     pipeline = ("pipeline", "pipeline_version")
     yield counter("orthogen_jobs_created", "Jobs made so far.", _named(found, "jobs"), *pipeline)
     verdicts = _named(found, "verdicts")
-    yield counter("orthogen_verdicts", "Verdicts of the gate so far.", verdicts, *pipeline, "verdict")
+    what = "Jobs by the gate's verdict on their last attempt; a retry takes one back."
+    yield gauge("orthogen_verdicts", what, verdicts, *pipeline, "verdict")
     seconds = _named(found, "seconds")
-    waited = "From a job's making to its last start."
-    yield _histogram("orthogen_job_wait_seconds", waited, _named(seconds, "wait"), "pipeline")
-    processed = "From a job's last start to its result."
-    yield _histogram("orthogen_job_process_seconds", processed, _named(seconds, "process"), "pipeline")
+    waited = "From a job's making to its last start; a further start takes one back."
+    yield _gauge_histogram("orthogen_job_wait_seconds", waited, _named(seconds, "wait"), "pipeline")
+    processed = "From a job's last start to its result; a retry or a release takes one back."
+    yield _gauge_histogram("orthogen_job_process_seconds", processed, _named(seconds, "process"), "pipeline")
     delivered = "From a result to its confirmed delivery."
     yield _histogram("orthogen_delivery_seconds", delivered, _named(seconds, "deliver"), "destination")
 
@@ -157,10 +162,23 @@ def _named(found: Rows, name: str) -> Rows:
 
 def _histogram(name: str, what: str, rows: Rows, label: str) -> Metric:
     family = HistogramMetricFamily(name, what, labels=[label])
-    for value in sorted({labels[0] for labels in rows}):
-        buckets = [(bound, rows[(value, bound)]) for bound in (*BOUNDS, INFINITE)]
-        family.add_metric([value], buckets, rows[(value, SUM)])
+    for value, buckets, seconds in _distributions(rows):
+        family.add_metric([value], buckets, seconds)
     return family
+
+
+def _gauge_histogram(name: str, what: str, rows: Rows, label: str) -> Metric:
+    """Of what may shrink."""
+    family = GaugeHistogramMetricFamily(name, what, labels=[label])
+    for value, buckets, seconds in _distributions(rows):
+        family.add_metric([value], buckets, seconds)
+    return family
+
+
+def _distributions(rows: Rows) -> Iterator[tuple[str, list[tuple[str, float]], float]]:
+    """By label: how many lasted at most how long, and the sum of all (seconds)."""
+    for value in sorted({labels[0] for labels in rows}):
+        yield value, [(bound, rows[(value, bound)]) for bound in (*BOUNDS, INFINITE)], rows[(value, SUM)]
 
 
 def _figures(connection: sa.Connection) -> Iterator[Metric]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plugin.delivery.dispatch import after_results
-from plugin.ledger import OPEN_STATES, STATES, Job
+from plugin.ledger import OPEN_STATES, STATES, Job, Ledger
 from plugin.orthanc_ends import TO_SET_ASIDE, bring_back, withdraw
 from plugin.parts import Parts
 from plugin.rest_errors import Conflict, NotFound, Unacceptable
@@ -78,9 +78,7 @@ def release(parts: Parts, job: Job, by: str) -> Job:
         raise Conflict(f"job {job.id} is {job.stage}", remedy="ask again in some seconds")
     folder = parts.folders.held / job.id
     if not bring_back(parts.reception.orthanc, folder):
-        raise Conflict(
-            f"the held result of job {job.id} is gone", remedy="retry is not possible; run the series again"
-        )
+        raise not_here(parts.ledger, job)
     state = after_results(job)
     reasons = [*job.reasons, "released by a person"]
     with parts.ledger.transaction() as connection:
@@ -105,6 +103,15 @@ def reject(parts: Parts, job: Job, by: str) -> Job:
     withdraw(parts.reception.orthanc, parts.ledger.own_results(job))
     shutil.rmtree(parts.folders.held / job.id, ignore_errors=True)
     return again(parts, job)
+
+
+def not_here(ledger: Ledger, job: Job) -> Conflict:
+    """Of nodes that share a database each has its own held results."""
+    if ledger.engine.dialect.name == "postgresql":
+        where = "ask the node that ran the job; if none has it, run the series again"
+        return Conflict(f"the held result of job {job.id} is not on this node", remedy=where)
+    gone = "retry is not possible; run the series again"
+    return Conflict(f"the held result of job {job.id} is gone", remedy=gone)
 
 
 def require(condition: bool, job: Job, done: str, states: str) -> None:

@@ -64,17 +64,25 @@ class Performer:
 
         While the database does not answer it waits: only that one knows whose the job is by now.
         """
-        try:
-            return self._perform(job_id, attempt)
-        except NoAnswer as error:
-            log.warning("job %s: %s", job_id, error)
+        while True:
+            try:
+                return self._perform(job_id, attempt)
+            except NoAnswer as error:
+                log.warning("job %s: %s", job_id, error)
+            ended = self._after_silence(job_id, attempt)
+            if ended is not None:
+                return ended
+
+    def _after_silence(self, job_id: str, attempt: int) -> str | None:
+        """None if the attempt was not begun, and is still to be run: nobody else would."""
         while True:
             time.sleep(ASK_AGAIN_S)
             with suppress(NoAnswer):
-                return self._after_silence(job_id)
+                job = self.ledger.job(job_id)
+                waits = job is not None and (job.state, job.attempts) == ("queued", attempt)
+                return None if waits else self._broken_off(job)
 
-    def _after_silence(self, job_id: str) -> str:
-        job = self.ledger.job(job_id)
+    def _broken_off(self, job: Job | None) -> str:
         if job is None or job.holder != self.name or job.state != "running":
             return "superseded" if job is None else self._interrupted(job)
         return self._try_again(job, "the database did not answer")

@@ -78,6 +78,7 @@ async def on_http_error(_request: Request, error: Exception) -> JSONResponse:
     return PlainJSONResponse(
         {"error": error.detail.lower(), "detail": error.detail, "remedy": remedy},
         status_code=error.status_code,
+        headers=error.headers,
     )
 
 

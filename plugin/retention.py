@@ -91,9 +91,19 @@ class Retention:
         return len(free)
 
     def _is_used(self, job: Job) -> bool:
-        """Whether a result is the source of a job that is not over."""
-        sources = [self.ledger.jobs(source_series_uid=uid) for uid in job.result_series_uids]
-        return any(other.state in UNDECIDED for found in sources for other in found)
+        """Whether a result is the source of a job that is not over, or also the result of another job that is
+        undecided or undelivered: the same run made again (force) has the same UIDs.
+        """
+        sources = JOBS.c.source_series_uid.in_(job.result_series_uids)
+        same_source = sa.and_(JOBS.c.id != job.id, JOBS.c.source_series_uid == job.source_series_uid)
+        undecided = JOBS.c.state.in_(UNDECIDED)
+        to_deliver = sa.and_(JOBS.c.state != "cancelled", undelivered())
+        wanted = sa.or_(sa.and_(sources, undecided), sa.and_(same_source, sa.or_(undecided, to_deliver)))
+        query = sa.select(JOBS.c.source_series_uid, JOBS.c.result_series_uids).where(wanted)
+        with self.ledger.engine.connect() as connection:
+            found = connection.execute(query).all()
+        results = set(job.result_series_uids)
+        return any(source in results or not results.isdisjoint(made) for source, made in found)
 
     def _delete_jobs(self) -> int:
         """A job of which something is kept aside stays as long as that."""

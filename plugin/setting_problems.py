@@ -14,6 +14,7 @@ from plugin.routing.problems import Problem, did_you_mean, either
 SECRETS = ("Password", "Token")
 """Keys whose values are shown to nobody."""
 SAID_BY_US: Mapping[str, str] = {
+    "database": "postgresql://USER:PASSWORD@HOST/NAME, or the password in ~/.pgpass",
     "kind": f"one of {', '.join(DESTINATION_KINDS)}",
     "secret": 'a text, {"File": NAME} or {"Variable": "ORTHOGEN_..."}',
     "credentials": "Token, or User with Password, or neither; Tls with https only",
@@ -58,7 +59,9 @@ def _what(detail: ErrorDetails) -> str:
         return "is missing"
     if detail["type"] in SAID_BY_US:
         return detail["msg"]
-    if any(step in (*SECRETS, "Url") for step in detail["loc"]):  # people write passwords into addresses
+    if any(
+        step in (*SECRETS, "Url", "Database") for step in detail["loc"]
+    ):  # people write passwords into addresses
         return "what is given is not accepted"
     return f"{_shown(detail['input'])} is not accepted"
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import json5
-from pydantic import Field, ValidationError
+import sqlalchemy as sa
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from pipelines.errors import ConfigurationError
 from pipelines.execution import Execution
@@ -87,6 +89,21 @@ class Settings(SettingModel):
 
     viewer_folder: str = "build/viewer/ohif"
     """Where `make viewer` has put OHIF; relative paths start at the project's root."""
+
+    @field_validator("database")
+    @classmethod
+    def _without_a_password_that_is_shown(cls, database: str) -> str:
+        """What hides the password of an address in texts and logs does not look at its query."""
+        try:
+            query = {} if database == "sqlite" else sa.make_url(database).query
+        except (sa.exc.ArgumentError, ValueError):
+            raise PydanticCustomError("database", "is no address of a database") from None
+        for key in query:
+            if key.lower() in ("password", "sslpassword"):
+                raise PydanticCustomError(
+                    "database", "has a password behind the '?', where logs would show it"
+                )
+        return database
 
     def space(self, folders: Iterable[Path]) -> Space:
         """The disks to watch."""

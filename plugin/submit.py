@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from dbos import DBOSClient, EnqueueOptions
 
 from pipelines.catalog import CatalogEntry, with_gate
+from plugin.ended import ACTIVE, Seldom, ended_among
 from plugin.json_rows import JsonRows
 from plugin.ledger import FurtherSeries, Instances, Job, Ledger
 from plugin.routing.orders import Order
@@ -29,8 +30,8 @@ WORKFLOW = "run_job"
 PRIORITIES = {"stat": 1, "high": 5, "routine": 10}
 """DBOS: lower is sooner, and leaving it out would mean 0, sooner than STAT."""
 ALL = 1_000_000
-ACTIVE = ("PENDING", "ENQUEUED", "DELAYED")
 LOST_ENDS_ALLOWED = 10
+LOOK_AT_QUEUED_EVERY_S = 60.0
 JOB_NAMESPACE = uuid.UUID("6f1a9a53-55c7-4f0c-9b0c-0f6d2b7a7a10")
 
 
@@ -73,6 +74,7 @@ class Queue:
         self._client = DBOSClient(
             system_database_engine=ledger.engine, serializer=JsonRows(), application_name=APPLICATION
         )
+        self._look_at_queued = Seldom(LOOK_AT_QUEUED_EVERY_S)
 
     def submit(
         self,
@@ -100,11 +102,8 @@ class Queue:
     def _once_more(self, connection: sa.Connection, job: Job) -> Job:
         """What failed is tried again when the content comes again."""
         following = replace(job, attempts=job.attempts + 1, state="queued")
-        waiting: dict[str, Any] = {"state": "queued", "stage": "queued", "progress": 0.0, "finished": None}
-        waiting["crashes"] = 0
-        self._ledger.update_in(
-            connection, job.id, expect=(job.state,), attempts=following.attempts, reasons=[], **waiting
-        )
+        anew = {**_begun_anew(), "attempts": following.attempts, "reasons": [], "crashes": 0}
+        self._ledger.update_in(connection, job.id, expect=(job.state,), **anew)
         self.enqueue(following, connection)
         return following
 
@@ -137,7 +136,7 @@ class Queue:
         held by the holder). `crashes`: begins to count anew from there.
         """
         following = replace(job, attempts=job.attempts + 1)
-        waiting: dict[str, Any] = {"state": "queued", "stage": "queued", "progress": 0.0, "finished": None}
+        waiting = _begun_anew()
         waiting |= {} if crashes is None else {"crashes": crashes}
         with self._ledger.transaction() as connection:
             changed = self._ledger.update_in(
@@ -177,26 +176,42 @@ class Queue:
     def mend(self) -> None:
         """A job that nobody runs any more goes on."""
         for job in self._ledger.jobs(state="running", limit=ALL):
-            status = self._status(job)
-            if status in ACTIVE:
-                continue
-            elif job.attempts >= LOST_ENDS_ALLOWED:
-                self._fail(job, f"its end was lost {job.attempts} times; it is set aside")
-            else:
-                self.next_attempt(
-                    job, expect=("running",), reasons=["its end was lost; once more"], delay_s=0
-                )
+            if self._status(job) not in ACTIVE:
+                self._go_on(job, "its end was lost")
+        if self._look_at_queued.is_due():
+            self._mend_queued()
+
+    def _mend_queued(self) -> None:
+        """Those whose workflow ended before it took the job: by an error of the database, say."""
+        attempts = {workflow_id(*queued): queued for queued in self._ledger.queued_attempts()}
+        for ended in ended_among(self._client, list(attempts)):
+            job_id, attempt = attempts[ended]
+            job = self._ledger.job(job_id)
+            if job is not None and (job.state, job.attempts) == ("queued", attempt):
+                self._go_on(job, "its turn was lost")
+
+    def _go_on(self, job: Job, lost: str) -> None:
+        if job.attempts >= LOST_ENDS_ALLOWED:
+            self._fail(job, f"{lost} at attempt {job.attempts}; it is set aside")
+        else:
+            self.next_attempt(job, expect=(job.state,), reasons=[f"{lost}; once more"], delay_s=0)
 
     def _fail(self, job: Job, reason: str) -> None:
         ended: dict[str, Any] = {"state": "failed", "stage": "failed", "reasons": [reason]}
         ended["finished"] = time.time()
-        self._ledger.update(job.id, expect=("running",), attempt=job.attempts, **ended)
+        self._ledger.update(job.id, expect=(job.state,), attempt=job.attempts, **ended)
 
     def _status(self, job: Job) -> str | None:
         found = self._client.list_workflows(
             workflow_ids=[workflow_id(job.id, job.attempts)], load_input=False, load_output=False
         )
         return found[0].status if found else None
+
+
+def _begun_anew() -> dict[str, Any]:
+    """Columns of a job that waits for another attempt: what an earlier one found is not said of this one."""
+    began: dict[str, Any] = {"state": "queued", "stage": "queued", "progress": 0.0, "finished": None}
+    return {**began, "verdict": None, "figures": {}}
 
 
 def _seconds_until(moment: datetime | None) -> float:

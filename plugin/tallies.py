@@ -1,7 +1,9 @@
 """What has happened so far, in numbers, from the jobs and deliveries in the ledger.
 
-They only grow: before retention deletes rows their numbers are added to a table, so that a counter made of
-both survives restarts and cleaning alike.
+Before retention deletes rows their numbers are added to a table, so that what is made of both survives
+restarts and cleaning alike. The numbers of jobs made and of deliveries confirmed never shrink. Verdicts and
+the durations of waiting and processing are those of each job's last attempt: a retry or a release takes back
+what the job had added.
 """
 
 from __future__ import annotations

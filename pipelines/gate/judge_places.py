@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from statistics import median
 
 from pipelines.gate.measured import MeasuredSlice
@@ -39,10 +40,10 @@ def fourier_rings(slices: Slices, limits: GateThresholds, gallery: Gallery) -> I
         known = Limits(limits.fourier_crossing_warn, limits.fourier_crossing_hold, ideal=0.5)
         at, hold = gallery.slice_of("fourier_crossing"), limits.fourier_crossing_hold
         judged = known.judge("fourier_crossing", min(found), words, slice_index=at)
-        yield Judged(judged.figure, judged.value, (hold or 0.0) / max(min(found), 1e-3), judged.finding)
+        yield replace(judged, strain=(hold or 0.0) / max(min(found), 1e-3))
 
 
-def sharpness(slices: Slices, limits: GateThresholds) -> Iterator[Judged]:
+def sharpness(slices: Slices, limits: GateThresholds, gallery: Gallery) -> Iterator[Judged]:
     kept = [slice_.edges_kept for slice_ in slices if slice_.edges_kept is not None]
     if kept:
         share = median(kept)
@@ -50,7 +51,8 @@ def sharpness(slices: Slices, limits: GateThresholds) -> Iterator[Judged]:
         side = (limits.edges_kept_warn, limits.edges_kept_hold)
         lower, upper = (tuple(pair and pair[place] for pair in side) for place in (0, 1))
         warn, hold = lower if share < 1 else upper
-        yield Limits(warn, hold, ideal=1.0).judge("edges_kept", share, words)
+        at = gallery.slice_of("edges_kept")
+        yield Limits(warn, hold, ideal=1.0).judge("edges_kept", share, words, slice_index=at)
 
 
 def places(
@@ -78,7 +80,7 @@ def places(
             yield _fit("exchanged_fit", min(crossed), words, limits.exchanged_hold, at)
         if (shifted := _shifted(found_pairs=[pair for each in found for pair in each.shifted])) is not None:
             words = "All results fit better one or more slices away: they are shifted along the stack"
-            yield _fit("shifted_fit", shifted, words, limits.exchanged_hold, None)
+            yield _fit("shifted_fit", shifted, words, limits.exchanged_hold, gallery.slice_of("shifted_fit"))
 
 
 def _fit(figure: str, fit: float, words: str, hold: float | None, at: int | None) -> Judged:
@@ -86,7 +88,7 @@ def _fit(figure: str, fit: float, words: str, hold: float | None, at: int | None
     if hold is None:
         return Judged(figure, min(fit, LARGEST_FIT), 0.0)
     judged = Limits(None, hold, ideal=LARGEST_FIT).judge(figure, min(fit, LARGEST_FIT), words, slice_index=at)
-    return Judged(figure, judged.value, min(hold / max(fit, 1e-6), 9.0), judged.finding)
+    return replace(judged, strain=min(hold / max(fit, 1e-6), 9.0))
 
 
 def _shifted(found_pairs: Sequence[tuple[int, float]]) -> float | None:

@@ -20,7 +20,7 @@ LEAST_SLICES = 3
 Slices = Sequence[MeasuredSlice]
 
 
-def source_range(slices: Slices, manifest: Manifest) -> Iterator[Judged]:
+def source_range(slices: Slices, manifest: Manifest, gallery: Gallery) -> Iterator[Judged]:
     """Slices whose own range is wider than what the pipeline was validated on."""
     if not slices:
         return
@@ -30,9 +30,14 @@ def source_range(slices: Slices, manifest: Manifest) -> Iterator[Judged]:
     if known and not known[0] <= lower <= upper <= known[1]:
         found = f"{lower:.0f} to {upper:.0f}, validated for {known[0]:g} to {known[1]:g}"
         reason = f"The source's values are unlike those this pipeline knows ({found})."
-        finding = Finding("WARN", reason, "source_99th_percentile", upper, known[1])
-    yield Judged("source_1st_percentile", lower, 0.0)
-    yield Judged("source_99th_percentile", upper, 0.9 if finding else 0.0, finding)
+        low = lower < known[0]
+        beyond = (
+            ("source_1st_percentile", lower, known[0]) if low else ("source_99th_percentile", upper, known[1])
+        )
+        finding = Finding("WARN", reason, *beyond, gallery.slice_of(beyond[0]))
+    for figure, value in (("source_1st_percentile", lower), ("source_99th_percentile", upper)):
+        mine = finding if finding and finding.figure == figure else None
+        yield Judged(figure, value, 0.9 if mine else 0.0, mine, warn=known)
 
 
 def oddity(slices: Slices, manifest: Manifest, gallery: Gallery) -> Iterator[Judged]:
@@ -70,7 +75,7 @@ def signs(slices: Slices, manifest: Manifest, gallery: Gallery) -> Iterator[Judg
         yield known.judge("source_peak", peak, words, slice_index=at)
 
 
-def body_part(slices: Slices, manifest: Manifest, stated: str) -> Iterator[Judged]:
+def body_part(slices: Slices, manifest: Manifest, stated: str, gallery: Gallery) -> Iterator[Judged]:
     """Whether a chest, as the header calls it, shows lungs."""
     share = _median([slice_.signs for slice_ in slices], lambda each: each.lung_share)
     if share is None or len(slices) < LEAST_SLICES:
@@ -78,7 +83,7 @@ def body_part(slices: Slices, manifest: Manifest, stated: str) -> Iterator[Judge
     is_chest = any(name in stated.upper() for name in CHEST)
     known = Limits(manifest.gate.lung_share_warn, manifest.gate.lung_share_hold, ideal=LUNG_OF_CHEST)
     words = f"The header says {stated.lower()}, but only {100 * share:.1f} % of what is shown is lung"
-    judged = known.judge("lung_share", share, words)
+    judged = known.judge("lung_share", share, words, slice_index=gallery.slice_of("lung_share"))
     yield judged if is_chest else Judged("lung_share", share, 0.0)
 
 
@@ -91,11 +96,13 @@ def _hounsfield(found: Sequence[SourceSigns], manifest: Manifest, gallery: Galle
     yield known.judge("source_metal_permille", metal, words, slice_index=at)
     if (air := _median(found, lambda each: each.air_hu)) is not None:
         words = f"Air lies at {air:.0f} HU"
-        yield both_sides("source_air_hu", air, words, limits.air_warn_hu, limits.air_hold_hu, ideal=-1000.0)
+        at, usual = gallery.slice_of("source_air_hu"), (limits.air_warn_hu, limits.air_hold_hu)
+        yield both_sides("source_air_hu", air, words, *usual, ideal=-1000.0, slice_index=at)
     without = sum(each.without_air for each in found) / len(found)
     words = "There is no air, or not even fat, in the slices: these may be no Hounsfield units"
     known = Limits(limits.without_air_warn, limits.without_air_hold)
-    yield known.judge("source_without_air", without, words)
+    at = gallery.slice_of("source_without_air")
+    yield known.judge("source_without_air", without, words, slice_index=at)
 
 
 def continuity(slices: Slices, manifest: Manifest) -> Iterator[Judged]:

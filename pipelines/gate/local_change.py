@@ -20,8 +20,10 @@ LEAST_BLOCKS = 50
 AIR_HU = -950.0
 DARKEST_SIGNAL = 0.1
 """Of the slice's 99th percentile; below lies background."""
-LEAST_USUAL = 1e-3
-"""Least usual change: of one HU, or of the 99th percentile of the signal."""
+LEAST_USUAL_HU, LEAST_USUAL_SHARE = 0.25, 1e-3
+"""Least usual change, the latter of the 99th percentile of the signal. Where a pipeline changes next to
+nothing, or everything alike, the median change is about 0, and any change a multiple of it without end.
+A least of 1 HU would no longer see weak lesions after a gentle denoiser."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,13 @@ class LocalChange:
 def local_change(blocks: SliceBlocks, quantity: Quantity) -> LocalChange | None:
     """None where there is too little tissue to say what is usual."""
     inside, unit = tissue(blocks, quantity)
+    least = LEAST_USUAL_HU if quantity == "hounsfield_units" else LEAST_USUAL_SHARE * unit
     if np.count_nonzero(inside) < LEAST_BLOCKS:
         return None
     change = mean_of_neighbours(blocks.shift)
     found = change[inside]
     usual = 1.4826 * float(np.median(np.abs(found - np.median(found))))
-    expected = max(usual, LEAST_USUAL * unit) + EDGE_SHARE * blocks.gradient()
+    expected = max(usual, least) + EDGE_SHARE * blocks.gradient()
     ratio = np.where(inside, change / expected, np.float32(0)).astype(np.float32)
     row, column = np.unravel_index(np.abs(ratio).argmax(), ratio.shape)
     place = (int(row) * BLOCK + BLOCK // 2, int(column) * BLOCK + BLOCK // 2)

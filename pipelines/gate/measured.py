@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,16 @@ class MeasuredSlice:
     spread: float | None = None
     """Median spread of repeated answers in tissue, in the quantity of the result."""
 
+    @property
+    def measured(self) -> bool:
+        """Whether all that was measured is a number."""
+        mine = self.local_change, self.edges_kept, self.fourier_crossing, self.oddity, self.spread
+        signs, aligned, figures = self.signs, self.alignment, self.figures
+        source = signs.noise, signs.grain, signs.ghosts, signs.air_hu, signs.lung_share, signs.peak
+        places = (aligned.correlation, aligned.likeness, aligned.mirrored) if aligned else ()
+        values = figures.noise_removed, figures.noise_ratio, *figures.edge_moments, *figures.source_range
+        return all(value is None or isfinite(value) for value in (*mine, *source, *places, *values))
+
 
 class Measurer:
     """Measures the slices of one series in their order."""
@@ -72,8 +83,8 @@ class Measurer:
         enough = bool(inside.mean() >= LEAST_ALIGNED)
         return MeasuredSlice(
             figures,
-            signs=self._signs(result, blocks),
-            alignment=self._aligned(result, blocks) if enough else None,
+            signs=source_signs(result.source.values, blocks, self._quantity),
+            alignment=self._aligner.observe(blocks) if enough else None,
             local_change=self._local_change(result, blocks) if self._keeps_values else None,
             edges_kept=edges_kept(result, blocks, inside) if self._keeps_values else None,
             fourier_crossing=self._crossing(result, blocks, LEAST_CONTRAST * figures.noise_removed)
@@ -82,27 +93,6 @@ class Measurer:
             oddity=oddity,
             spread=_spread(result, inside),
         )
-
-    def _signs(self, result: SliceResult, blocks: SliceBlocks) -> SourceSigns:
-        signs = source_signs(result.source.values, blocks, self._quantity)
-        if signs.metal:
-            self._gallery.show("source_metal_permille", signs.metal, result)
-        if signs.peak is not None:
-            self._gallery.show("source_peak", signs.peak, result)
-        if signs.ghosts is not None:
-            self._gallery.show("source_ghosts", signs.ghosts, result)
-        return signs
-
-    def _aligned(self, result: SliceResult, blocks: SliceBlocks) -> Alignment | None:
-        found = self._aligner.observe(blocks)
-        if found is not None:
-            self._gallery.show("mirrored_fit", -found.mirrored, result)
-            self._gallery.show(
-                "exchanged_fit", -min((fit for _, fit in found.exchanged), default=9.0), result
-            )
-            if found.correlation is not None:
-                self._gallery.show("correlation_with_source", -found.correlation, result)
-        return found
 
     def _local_change(self, result: SliceResult, blocks: SliceBlocks) -> float | None:
         found = local_change(blocks, self._quantity)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ HOUNSFIELD_CLASSES: Mapping[str, tuple[float, float]] = {
 SIGNAL_CLASSES: Mapping[str, tuple[float, float]] = {"dark tissue": (0.15, 0.5), "bright tissue": (0.5, 1.5)}
 """In MR: fractions of the slice's 99th percentile, below which lies background."""
 
+LEAST_BLOCKS = 200
+"""Blocks (16 pixels each) a tissue class must have before its mean is judged."""
 LEAST_NOISE_BLOCKS = 100
 """Blocks of a tissue needed to compare the noise in it."""
 CUT_OFF = 0.05
@@ -62,6 +65,21 @@ class SliceFigures:
     """Deviation of pixels from their block's mean in soft (bright) tissue, result over source."""
     edge_moments: tuple[float, ...] = (0.0,) * 6
     """Count and sums x, y, xx, yy, xy of source gradient x and size of the change y over the blocks."""
+
+
+def shift_figure(name: str, quantity: Quantity) -> str:
+    """Of the tissue of that name."""
+    unit = "hu" if quantity == "hounsfield_units" else "percent"
+    return f"mean_shift_{name.replace(' ', '_')}_{unit}"
+
+
+def mean_shift(parts: Iterable[ClassFigures], quantity: Quantity) -> float:
+    """Result minus source: in HU, or in percent of the source's mean."""
+    total = list(parts)
+    shift = sum(part.shift_sum for part in total)
+    if quantity == "hounsfield_units":
+        return shift / sum(part.blocks for part in total)
+    return 100.0 * shift / max(sum(part.source_sum for part in total), 1e-12)
 
 
 def measure(result: SliceResult, quantity: Quantity) -> SliceFigures:
@@ -162,3 +180,11 @@ def _edge_moments(blocks: SliceBlocks) -> tuple[float, ...]:
     x = blocks.gradient()[blocks.measured].astype(np.float64)
     y = np.abs(blocks.shift)[blocks.measured].astype(np.float64)
     return (float(x.size), *(float(values.sum()) for values in (x, y, x * x, y * y, x * y)))
+
+
+def correlation_of(count: float, x: float, y: float, xx: float, yy: float, xy: float) -> float:
+    """Pearson's correlation from sums; 0 where either does not vary."""
+    if count == 0:
+        return 0.0
+    variances = (xx - x * x / count) * (yy - y * y / count)
+    return (xy - x * y / count) / sqrt(variances) if variances > 0 else 0.0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Literal
 
 Level = Literal["PASS", "WARN", "HOLD"]
+Bound = float | tuple[float, float] | None
 
 AT_WARN = 0.7
 """Strain at a warn limit; at a hold limit it is 1."""
@@ -35,6 +37,8 @@ class Judged:
     strain: float
     """How near to the hold limit: 0 is as it should be, 1 and above is HOLD."""
     finding: Finding | None = None
+    warn: Bound = None
+    hold: Bound = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Verdict:
     reasons: tuple[str, ...]
     figures: Mapping[str, float]
     findings: tuple[Finding, ...] = field(default=(), compare=False)
+    limits: Mapping[str, tuple[Bound, Bound]] = field(default_factory=dict, compare=False)
+    """Warn and hold limit of each figure that has any; a pair is the least and the most."""
 
     @property
     def score(self) -> float:
@@ -53,21 +59,29 @@ class Verdict:
 
 
 def verdict_of(judged: Iterable[Judged | Finding], figures: dict[str, float]) -> Verdict:
-    """The worst of all, with each figure named once."""
+    """The worst of all, with each figure named once. A figure that is no number is HOLD, and not kept."""
     findings: list[Finding] = []
+    limits: dict[str, tuple[Bound, Bound]] = {}
     score = 0.0
     for each in judged:
         if isinstance(each, Finding):
             findings.append(each)
             continue
+        if not (isfinite(each.value) and isfinite(each.strain)):
+            findings.append(
+                Finding("HOLD", f"The figure {each.figure} is no number: nothing can be judged by it.")
+            )
+            continue
         figures[each.figure] = each.value
+        if (each.warn, each.hold) != (None, None):
+            limits[each.figure] = each.warn, each.hold
         score = max(score, each.strain)
         if each.finding is not None:
             findings.append(each.finding)
     levels = {finding.level for finding in findings}
     level: Level = "HOLD" if "HOLD" in levels else "WARN" if "WARN" in levels else "PASS"
     figures["gate_score"] = max(score, 1.0) if level == "HOLD" else score
-    return Verdict(level, tuple(finding.reason for finding in findings), figures, tuple(findings))
+    return Verdict(level, tuple(finding.reason for finding in findings), figures, tuple(findings), limits)
 
 
 @dataclass(frozen=True)
@@ -88,8 +102,8 @@ class Limits:
             if limit is not None and reach > self._distance(limit):
                 reason = f"{words} (limit {limit:g}{unit})."
                 found = Finding(level, reason, figure, value, limit, slice_index)
-                return Judged(figure, value, self._strain(reach), found)
-        return Judged(figure, value, self._strain(reach))
+                return Judged(figure, value, self._strain(reach), found, self.warn, self.hold)
+        return Judged(figure, value, self._strain(reach), None, self.warn, self.hold)
 
     def _levels(self) -> Sequence[tuple[Level, float | None]]:
         return (("HOLD", self.hold), ("WARN", self.warn))
@@ -120,6 +134,7 @@ def both_sides(
     warn: tuple[float, float] | None,
     hold: tuple[float, float] | None,
     ideal: float | None = None,
+    slice_index: int | None = None,
 ) -> Judged:
     """A figure with a lower and an upper limit; `ideal` is the middle of the limits if not given."""
     bounds = hold or warn
@@ -128,7 +143,7 @@ def both_sides(
     middle = (bounds[0] + bounds[1]) / 2 if ideal is None else ideal
     side = 0 if value < middle else 1
     limits = Limits(warn[side] if warn else None, hold[side] if hold else None, middle)
-    return limits.judge(figure, value, words)
+    return replace(limits.judge(figure, value, words, slice_index=slice_index), warn=warn, hold=hold)
 
 
 def named_slices(indices: Sequence[int]) -> str:

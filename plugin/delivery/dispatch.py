@@ -24,6 +24,7 @@ from plugin.delivery.deliveries import (
     open_elsewhere,
 )
 from plugin.delivery.images import try_refused_again
+from plugin.ended import ACTIVE, Seldom, ended_among
 from plugin.json_rows import JsonRows
 from plugin.ledger import Job, Ledger
 from plugin.submit import APPLICATION, APPLICATION_VERSION, PRIORITIES
@@ -34,7 +35,7 @@ CALLS = "deliveries"
 """What the sender is woken for."""
 FAILED = "delivery to "
 NOT_CONFIGURED = "no such destination is configured any more; name it in Destinations, then retry"
-IN_THE_QUEUE = ("PENDING", "ENQUEUED", "DELAYED")
+LOOK_AT_WAITING_EVERY_S = 60.0
 
 
 def after_results(job: Job) -> str:
@@ -55,6 +56,7 @@ class Dispatch:
         self._client = DBOSClient(
             system_database_engine=ledger.engine, serializer=JsonRows(), application_name=APPLICATION
         )
+        self._look_at_waiting = Seldom(LOOK_AT_WAITING_EVERY_S)
 
     def begin(self, connection: sa.Connection, job: Job) -> None:
         """Belongs in the transaction that makes the job `delivering`."""
@@ -171,10 +173,23 @@ class Dispatch:
             found = self._client.list_workflows(
                 workflow_ids=[turn_id(delivery)], load_input=False, load_output=False
             )
-            if not found or found[0].status not in IN_THE_QUEUE:
-                reason = "the sender crashed repeatedly during this delivery"
-                with self.ledger.transaction() as connection:
-                    self.next_turn(connection, delivery, delay_s=60, state="waiting", last_error=reason)
+            if not found or found[0].status not in ACTIVE:
+                self._another_turn(delivery, "the sender crashed repeatedly during this delivery")
+        if self._look_at_waiting.is_due():
+            self._mend_waiting()
+
+    def _mend_waiting(self) -> None:
+        """Those whose turn ended before it took the delivery: by an error of the database, say."""
+        turns = {turn_id(one): one for one in self._open_deliveries(("queued", "waiting", "committing"))}
+        for ended in ended_among(self._client, list(turns)):
+            self._another_turn(turns[ended], "the turn of this delivery ended before it began")
+
+    def _another_turn(self, delivery: Delivery, reason: str) -> None:
+        columns: dict[str, Any] = {"last_error": reason}
+        if delivery.state != "committing":  # else the report may still come, and is looked for by that state
+            columns |= {"state": "waiting", "waits_for": "its next attempt"}
+        with self.ledger.transaction() as connection:
+            self.next_turn(connection, delivery, delay_s=60, **columns)
 
     def _open_deliveries(self, states: Iterable[str]) -> list[Delivery]:
         with self.ledger.engine.connect() as connection:

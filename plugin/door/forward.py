@@ -14,7 +14,7 @@ PASSED_ON = ("accept", "content-type", "x-orthogen", "if-none-match")
 CARRIED_BACK = ("Content-Type", "Content-Encoding", "Cache-Control", "ETag", "Content-Disposition")
 CARRIED_BACK_PREFIXES = (
     *("Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy"),
-    *("Cross-Origin-", "X-Frame-Options", "Location"),
+    *("Cross-Origin-", "X-Frame-Options", "Location", "Allow"),
 )
 
 

@@ -148,7 +148,23 @@ def answer_request(output: orthanc.RestOutput, uri: str, **request: Any) -> None
         answer = Answer.json(504, "the node is still at work on this", "no answer yet", remedy)
     except ValueError as error:
         answer = Answer.json(400, "bad request", str(error), "send plain header values")
-    send(output, answer)
+    if not send_by_its_method(output, answer):
+        send(output, answer)
+
+
+def send_by_its_method(output: orthanc.RestOutput, answer: Answer) -> bool:
+    """Whether the answer is one that Orthanc gives only by a method of its own, without our body: sent as a
+    plain status it would end the connection without any answer.
+    """
+    if answer.status == 301:
+        output.Redirect(answer.headers.get("Location", "/"))
+    elif answer.status == 401:
+        output.SendUnauthorized("Orthogen")
+    elif answer.status == 405:
+        output.SendMethodNotAllowed(answer.headers.get("Allow", ""))
+    else:
+        return False
+    return True
 
 
 def send(output: orthanc.RestOutput, answer: Answer) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from plugin.drift.cusum import Cusum, cusum
-from plugin.drift.figures import Measured, latest
+from plugin.drift.figures import Measured, first_and_latest
 
 WATCHED = (
     "source_noise_hu",
@@ -73,7 +73,7 @@ class Chart:
 
 def charts(connection: sa.Connection) -> list[Chart]:
     """Of all groups, those that alarm first."""
-    found = list(charts_of(latest(connection)))
+    found = list(charts_of(first_and_latest(connection)))
     return sorted(found, key=lambda chart: -(chart.cusum.strain if chart.cusum else -1.0))
 
 

@@ -9,10 +9,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from plugin.drift.cusum import BASELINE
 from plugin.tables import GATE_FIGURES
 
-REMEMBERED = 3000
-"""Latest studies that charts are drawn from."""
+FIRST = 2 * BASELINE
+"""Earliest studies of each group, so that what is usual stays what it was: twice what a baseline takes,
+since some figures are not measured on every study."""
+REMEMBERED = 500
+"""Latest studies of each group."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,19 @@ def note(connection: sa.Connection, job_id: str, measured: Measured) -> None:
     )
 
 
-def latest(connection: sa.Connection) -> Sequence[Measured]:
-    """The latest studies, oldest first."""
-    query = sa.select(GATE_FIGURES).order_by(GATE_FIGURES.c.at.desc()).limit(REMEMBERED)
+def first_and_latest(connection: sa.Connection) -> Sequence[Measured]:
+    """Of each pipeline, version, model, scanner and protocol: first and latest studies, oldest first."""
+    table = GATE_FIGURES.c
+    group = (table.pipeline, table.pipeline_version, table.model_sha256, table.scanner, table.protocol)
+    placed = sa.select(
+        GATE_FIGURES,
+        sa.func.row_number().over(partition_by=group, order_by=(table.at, table.job_id)).label("from_first"),
+        sa.func.row_number()
+        .over(partition_by=group, order_by=(table.at.desc(), table.job_id.desc()))
+        .label("from_last"),
+    ).subquery()
+    kept = (placed.c.from_first <= FIRST) | (placed.c.from_last <= REMEMBERED)
+    query = sa.select(placed).where(kept).order_by(placed.c.at, placed.c.job_id)
     rows = connection.execute(query).mappings().all()
     return [
         Measured(
@@ -73,5 +87,5 @@ def latest(connection: sa.Connection) -> Sequence[Measured]:
             origin=Origin(row["scanner"], row["protocol"]),
             figures=row["figures"],
         )
-        for row in reversed(rows)
+        for row in rows
     ]

@@ -30,6 +30,15 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "source_continuity": "lowest correlation of a source slice with the more alike of its neighbours",
         "noise_ratio": "noise left in the result, over the source's",
         "structure_removed": "correlation of what was removed with the source's edges",
+        "noise_removed_hu": "spread of result minus source, median over the slices",
+        "noise_removed_signal": "spread of result minus source, median over the slices",
+        "source_air_hu": "where the histogram has its peak of air",
+        "source_without_air": "share of the slices that hold no air (half), and not even fat (whole)",
+        "lung_share": "of the tissue, median over the slices; judged where the header says chest",
+        "broken_slices": "slices of the result with values that are no numbers",
+        "blank_slices": "slices of the result with one value everywhere",
+        "unmeasured_slices": "slices of which something measured is no number",
+        "unchanged_slices": "slices, all of them, that equal their source",
         "gate_score": "largest share of a HOLD limit that any figure has used up; 1 and above is HOLD",
     }
 )
@@ -47,11 +56,19 @@ def gate_report(
         identity=identity,
         findings=verdict.findings,
         meanings=MEANINGS,
+        limits={figure: [_limit(each) for each in pair] for figure, pair in verdict.limits.items()},
+        drawn={picture.figure for picture in kept},
         pictures=[
             (picture.figure, named.get(picture.figure), shown(picture, quantity))
             for picture in kept[: len(named) + MOST_PICTURES]
         ],
     )
+
+
+def _limit(bound: float | tuple[float, float] | None) -> str:
+    if bound is None:
+        return ""
+    return f"{bound:g}" if isinstance(bound, float) else f"{bound[0]:g} to {bound[1]:g}"
 
 
 _TEMPLATES = Environment(

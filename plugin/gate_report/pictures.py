@@ -26,8 +26,9 @@ Grey = NDArray[np.uint8]
 
 def shown(picture: Picture, quantity: Quantity) -> tuple[tuple[str, str], ...]:
     """Caption and address (data:) of source, result, change and map."""
-    low, high = window_of(picture.source, quantity)
-    change = picture.result - picture.source
+    low, high = window_of(np.nan_to_num(picture.source, posinf=0, neginf=0), quantity)
+    source, result = (np.nan_to_num(part, posinf=0, neginf=0) for part in (picture.source, picture.result))
+    change = result - source
     reach = max(float(np.percentile(np.abs(change), 99.5)), 1e-6)
     parts = [
         (f"source, slice {picture.index + 1}", _jpeg(grey(picture.source, low, high), picture)),

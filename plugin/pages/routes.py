@@ -122,7 +122,9 @@ async def on_error(_request: Request, error: Exception) -> Response:
 
 async def on_http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _error_page(error.status_code, title=error.detail, detail="", remedy="go back to the overview")
+    answer = _error_page(error.status_code, title=error.detail, detail="", remedy="go back to the overview")
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _error_page(status: int, **words: Any) -> Response:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pytest
@@ -82,13 +81,11 @@ class Ward:
             over = [one for one in found if one["state"] == "delivered"]
             return over if len(over) == len(studies) else None
 
-        return until(all_of_them, f"all deliveries to {destination}", within_s=90)
+        return until(all_of_them, f"all deliveries to {destination}", within_s=180)
 
     def repair(self) -> None:
         self.works_again.set()
         self.stack.enter_context(self.peers["DOWN"])
-        for name in BAD:
-            self.node.request("POST", f"/orthogen/api/destinations/{name}/echo", **CHANGES)
 
 
 @pytest.fixture(scope="module")
@@ -104,15 +101,15 @@ def seconds(delivery: dict[str, Any]) -> float:
 
 
 def test_four_bad_destinations_delay_the_good_one_by_less_than_two_seconds(ward: Ward) -> None:
-    """In the median of as many studies, against the same node without the others: machines differ."""
+    """The slowest of as many deliveries, against the same node without the others: machines differ."""
     ward.send(ward.alone, "GOOD")
     alone = [seconds(one) for one in ward.until_delivered(ward.alone, "GOOD")]
     ward.send(ward.together, "GOOD", *BAD)
     together = [seconds(one) for one in ward.until_delivered(ward.together, "GOOD")]
     stuck = {name: [one["state"] for one in ward.deliveries(ward.together, name)] for name in BAD}
     assert stuck["DOWN"].count("delivered") == stuck["SLOW"].count("delivered") == 0, stuck
-    limit_s = LONGEST_DELAY_S * max(1.0, median(alone))
-    assert median(together) - median(alone) < limit_s, (alone, together)
+    limit_s = LONGEST_DELAY_S * max(1.0, max(alone))
+    assert max(together) - max(alone) < limit_s, (alone, together)
 
 
 def test_all_is_delivered_once_they_work_again_and_nothing_twice(ward: Ward) -> None:

@@ -49,9 +49,18 @@ def test_the_report_traces_each_reason_to_a_figure_a_limit_and_a_picture(
             assert name.replace("_", " ") in shown
             assert f"{value:.4g}" in shown
     assert len(re.findall(r'<img src="data:image/jpeg;base64,', shown)) >= 4
+    assert "noise_ratio" in every_link_leads_to_a_picture(shown)
+    assert "0.98 to 0.99" in shown
     patient = dcmread(ct_files[0])
     for keyword in ("PatientName", "PatientID"):
         assert not patient.get(keyword) or str(patient[keyword].value) not in shown
+
+
+def every_link_leads_to_a_picture(shown: str) -> set[str]:
+    linked = set(re.findall(r'href="#(\w+)"', shown))
+    sections = dict(re.findall(r'<h3 id="(\w+)">(.*?)(?=<h[23])', shown, re.DOTALL))
+    assert all("<img src=" in sections.get(figure, "") for figure in linked)
+    return linked
 
 
 def test_a_job_that_has_none_has_no_report(node: ANode) -> None:

@@ -48,7 +48,7 @@ def test_metrics_count_what_was_done_and_go_on_counting_after_a_restart(
         assert value(samples, "orthogen_jobs", state="done", **of_it) == 1
         assert value(samples, "orthogen_jobs", state="failed", **of_it) == 0
         assert value(samples, "orthogen_jobs_created_total", **of_it) == 1
-        assert value(samples, "orthogen_verdicts_total", verdict=job["verdict"], **of_it) == 1
+        assert value(samples, "orthogen_verdicts", verdict=job["verdict"], **of_it) == 1
         assert value(samples, "orthogen_queue_jobs", priority="stat") == 0
         assert value(samples, "orthogen_queue_oldest_age_seconds") == 0
         assert value(samples, "orthogen_deliveries", destination="PACS", state="delivered") == 1
@@ -59,9 +59,9 @@ def test_metrics_count_what_was_done_and_go_on_counting_after_a_restart(
         name, figure = next(iter(job["figures"].items()))
         assert value(samples, "orthogen_gate_figure_mean", figure=name, **of_it) == figure
         for histogram in ("orthogen_job_wait_seconds", "orthogen_job_process_seconds"):
-            assert value(samples, f"{histogram}_count", pipeline="ct-denoise") == 1
+            assert value(samples, f"{histogram}_gcount", pipeline="ct-denoise") == 1
             assert value(samples, f"{histogram}_bucket", pipeline="ct-denoise", le="+Inf") == 1
-            assert value(samples, f"{histogram}_sum", pipeline="ct-denoise") > 0
+            assert value(samples, f"{histogram}_gsum", pipeline="ct-denoise") > 0
         assert value(samples, "orthogen_delivery_seconds_count", destination="PACS") == 1
         assert_well_named(node)
         assert_says_nothing_of_a_person(node, ct_files[0])

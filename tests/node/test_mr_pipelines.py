@@ -110,6 +110,8 @@ def test_a_t1_study_comes_back_as_a_synthetic_t2_that_says_so(
     files = study(mr_files, tmp_path / "t1", "t1", RepetitionTime=500, EchoTime=12)
     job, (results,) = results_of(node, files)
     assert job["state"] == "done", job["reasons"]
+    assert job["verdict"] != "PASS"
+    assert any("was not acquired" in reason for reason in job["reasons"])
     for result in results:
         assert list(result.ImageType)[3] == "T2_SYNTHETIC"
         assert result.SeriesDescription.startswith("SYNTHETIC T2 from T1 (mr-t1-to-t2")

@@ -121,6 +121,18 @@ def test_each_route_answers_as_described(described: Described) -> None:
     assert described.called == ROUTES
 
 
+def test_a_wrong_method_is_answered_with_those_that_are_allowed(described: Described) -> None:
+    """Orthanc cuts the connection where 405 is sent as any other status."""
+    for path, allowed in (
+        (f"{API}/health", "GET"),
+        (f"{API}/rules/dry-run", "POST"),
+        ("/orthogen/ui/", "GET"),
+    ):
+        answer = described.node.request("DELETE", path)
+        assert answer.status == 405
+        assert allowed in answer.headers["Allow"].replace(" ", "").split(",")
+
+
 def call_jobs(described: Described, job: dict[str, Any]) -> None:
     described.call("GET", f"{API}/jobs/{{id}}", id=job["id"])
     described.call("GET", f"{API}/jobs/{{id}}", id="none", status=404)

@@ -45,7 +45,10 @@ def mean_pipeline(tmp_path: Path) -> Path:
         **{"Generative": False, "Publisher": "test", "Description": "mean of two series", "Inputs": inputs},
         "Model": {"File": "model.onnx", "Sha256": sha256, "Input": "both", "Output": "mean"},
         "Preprocessing": [{"Step": "scale", "Divide": 1000.0, "Subtract": 0.0}],
-        "Gate": {"MeanShiftWarnHu": 500.0, "MeanShiftHoldHu": 1000.0},
+        "Gate": {
+            **{"MeanShiftWarnHu": 500.0, "MeanShiftHoldHu": 1000.0},
+            **{"LocalChangeWarn": None, "LocalChangeHold": None},  # 50 HU everywhere are what is asked for
+        },
     }
     (folder / "pipeline.json").write_text(json.dumps(manifest))
     return folder.parent

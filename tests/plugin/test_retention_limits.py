@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from pipelines.errors import PassingTrouble
 from plugin.database import database_url, open_engine, prepare_database
 from plugin.delivery.deliveries import add_delivery, change_delivery
 from plugin.folders import Folders
@@ -94,6 +97,36 @@ def test_jobs_go_only_when_nothing_of_them_is_wanted_any_more(retention: Retenti
     assert left == {"undelivered", "held", "shadow", "queued"}
     assert has_report(ledger.engine, "held")
     assert not has_report(ledger.engine, "plain")
+
+
+@pytest.mark.parametrize(
+    ("state", "uids", "delivery", "goes"),
+    [
+        ("running", ("2.25.1",), None, False),
+        ("delivering", ("2.25.1",), "waiting", False),
+        ("failed", ("2.25.1",), "failed", False),
+        ("cancelled", ("2.25.1",), "failed", True),
+        ("done", ("2.25.1",), "delivered", True),
+        ("delivering", ("2.25.2",), "waiting", True),
+    ],
+)
+def test_a_delivered_result_stays_while_another_run_of_the_same_needs_it(
+    retention: Retention, state: str, uids: tuple[str, ...], delivery: str | None, goes: bool
+) -> None:
+    """Both runs have the same UIDs; that a result goes shows in that Orthanc, which is nowhere, is asked."""
+    ledger = retention.ledger
+    with ledger.transaction() as connection:
+        first = a_job(id="first", state="done", result_series_uids=("2.25.1",), **OVER)
+        ledger.add(connection, first)
+        change_delivery(connection, add_delivery(connection, "first", "PACS"), state="delivered")
+        again = a_job(id="again", state=state, result_series_uids=uids, created=time.time())
+        ledger.add(connection, again)
+        if delivery:
+            change_delivery(connection, add_delivery(connection, "again", "PACS"), state=delivery)
+    ledger.register_result("2.25.1", "first", "result")
+    results_only = replace(retention, limits=RetentionLimits(result_days=A_SECOND))
+    with pytest.raises(PassingTrouble) if goes else nullcontext():
+        results_only.clean()
 
 
 def test_a_limit_of_nothing_is_a_mistake() -> None:

@@ -1,4 +1,4 @@
-"""Counters only grow: what retention deletes stays counted, to the last bucket."""
+"""What retention deletes stays counted, to the last bucket; and what can shrink is not shown as a counter."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client.metrics_core import Metric
 
 from plugin.database import database_url, open_engine, prepare_database
 from plugin.delivery.deliveries import Delivery, add_delivery, change_delivery
 from plugin.ledger import Ledger
+from plugin.metrics import tallied
 from plugin.tables import DELIVERIES, JOBS
 from plugin.tallies import keep_tallies, tallies
 from tests.plugin.test_ledger import a_job
@@ -59,6 +61,23 @@ def test_deleting_jobs_changes_no_counter(busy_ledger: Ledger) -> None:
     with busy_ledger.engine.connect() as connection:
         assert tallies(connection) == before
         assert connection.execute(sa.select(sa.func.count()).select_from(JOBS)).scalar_one() == 1
+
+
+def test_what_a_retry_or_a_release_takes_back_is_shown_as_a_gauge(busy_ledger: Ledger) -> None:
+    with busy_ledger.engine.connect() as connection:
+        before = {metric.name: metric for metric in tallied(tallies(connection))}
+    busy_ledger.update("a", expect=("done",), state="held", decision="released")
+    busy_ledger.update("b", expect=("done",), state="queued", verdict=None, started=None, finished=None)
+    with busy_ledger.engine.connect() as connection:
+        after = {metric.name: metric for metric in tallied(tallies(connection))}
+    shrunken = {name for name in before if total(after[name]) < total(before[name])}
+    assert shrunken == {"orthogen_verdicts", "orthogen_job_wait_seconds", "orthogen_job_process_seconds"}
+    assert {before[name].type for name in shrunken} == {"gauge", "gaugehistogram"}
+    assert {before[name].type for name in set(before) - shrunken} == {"counter", "histogram"}
+
+
+def total(metric: Metric) -> float:
+    return sum(sample.value for sample in metric.samples)
 
 
 def test_an_undelivered_delivery_has_no_duration_yet(busy_ledger: Ledger) -> None:

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from . import evaluated
+from . import card_worsened, evaluated
 from .evaluated import Evaluated
 from .markdown import markdown
 from .shortfalls import sentences
@@ -206,6 +206,21 @@ def returned_words(lines: list[Line]) -> str:
     return f"a share of {least['Returned']:.1f} costs {rise:.1f} %."
 
 
+def reasons(found: Evaluated) -> str:
+    """What the gate found most, and why it held."""
+    series = found.evaluation.cohort.series
+    streaks, blurred = (
+        [row for row in series if any(word in reason for reason in row.reasons)]
+        for word in ("Streaks show in the air", "the result is blurred")
+    )
+    held = [row for row in series if row.verdict == "HOLD"]
+    return (
+        f"{len(streaks)} of {len(series)} are suspected of motion for streaks in the air "
+        f"({sum(row.verdict == 'HOLD' for row in streaks)} of them held). "
+        f"Of the {len(held)} held, {sum(row in blurred for row in held)} are said to have blurred edges."
+    )
+
+
 def by_evaluate(folder: Path) -> dict[str, str]:
     """Tables of what `orthogen evaluate` found."""
     held_out = Evaluated.read(folder / "evaluation.json", folder / "evaluation_bounds.json")
@@ -221,6 +236,8 @@ def by_evaluate(folder: Path) -> dict[str, str]:
         "SIMILARITY": evaluated.similarity_table(held_out, doses),
         "SHIFTS": evaluated.shift_table(held_out),
         "UNLIKE": evaluated.error_table(unlike, others, verdicts=True),
+        "REASONS": reasons(held_out),
+        "WORSENED": card_worsened.sentences(held_out, unlike),
         "VERDICTS": "; ".join(f"{g}: {held_out.verdicts(g)}" for g in held_out.groups),
     }
 
