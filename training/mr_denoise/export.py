@@ -6,12 +6,11 @@ pipeline's folder, after checking the ONNX model against PyTorch.
 
 from __future__ import annotations
 
-import argparse
-import shutil
 from pathlib import Path
 
 import torch
 
+from training.mr_commands import export_command
 from training.mr_export import Names, export_onnx, require_same, write_manifest
 
 from .network import BETA_END, BETA_START, TIMES, UNIT, MrDenoiser
@@ -114,14 +113,7 @@ def export(network: MrDenoiser, folder: Path) -> str:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--pipeline", type=Path, default=Path("pipelines/mr-denoise"))
-    options = parser.parse_args()
-    network = MrDenoiser()
-    network.load_state_dict(torch.load(options.work / "checkpoint.pt", weights_only=True))
-    print(export(network, options.pipeline))
-    shutil.copyfile(options.work / "log.json", options.pipeline / "training_log.json")
+    export_command(__doc__, MrDenoiser(), export, Path("pipelines/mr-denoise"))
 
 
 if __name__ == "__main__":

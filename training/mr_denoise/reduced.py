@@ -7,12 +7,12 @@ use.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import torch
 
-from training.mr_demo import DEMO, single
+from training.mr_commands import reduced_command
+from training.mr_demo import single
 from training.mr_progress import Length
 
 from .export import export
@@ -39,15 +39,7 @@ def retrain(series: Path, out: Path) -> list[dict[str, float]]:
 
 def main() -> None:
     """Command line; exits with an error unless the loss fell."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--series", type=Path, default=DEMO)
-    options = parser.parse_args()
-    log = retrain(options.series, options.out)
-    before, after = log[0]["watched"], log[-1]["watched"]
-    if after >= before:
-        raise SystemExit(f"the loss did not fall: {before:.3f} to {after:.3f}")
-    print(f"loss {before:.3f} to {after:.3f}; pipeline and log in {options.out}")
+    reduced_command(__doc__, retrain, "loss")
 
 
 if __name__ == "__main__":

@@ -6,12 +6,11 @@ pipeline's folder, after checking the ONNX model against PyTorch.
 
 from __future__ import annotations
 
-import argparse
-import shutil
 from pathlib import Path
 
 import torch
 
+from training.mr_commands import export_command
 from training.mr_dicom import STORED
 from training.mr_export import Names, export_onnx, require_same, write_manifest
 
@@ -87,14 +86,7 @@ def export(network: Generator, folder: Path) -> str:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--pipeline", type=Path, default=Path("pipelines/mr-t1-to-t2"))
-    options = parser.parse_args()
-    network = Generator()
-    network.load_state_dict(torch.load(options.work / "checkpoint.pt", weights_only=True))
-    print(export(network, options.pipeline))
-    shutil.copyfile(options.work / "log.json", options.pipeline / "training_log.json")
+    export_command(__doc__, Generator(), export, Path("pipelines/mr-t1-to-t2"))
 
 
 if __name__ == "__main__":

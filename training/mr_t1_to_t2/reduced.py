@@ -7,12 +7,12 @@ OUT/log.json. It shows that the training works; its weights are of no use.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import torch
 
-from training.mr_demo import DEMO, paired
+from training.mr_commands import reduced_command
+from training.mr_demo import paired
 from training.mr_progress import Length
 
 from .export import export
@@ -37,15 +37,7 @@ def retrain(series: Path, out: Path) -> list[dict[str, float]]:
 
 def main() -> None:
     """Command line; exits with an error unless the loss fell."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--series", type=Path, default=DEMO)
-    options = parser.parse_args()
-    log = retrain(options.series, options.out)
-    before, after = log[0]["watched"], log[-1]["watched"]
-    if after >= before:
-        raise SystemExit(f"the error did not fall: {before:.3f} to {after:.3f}")
-    print(f"error {before:.3f} to {after:.3f}; pipeline and log in {options.out}")
+    reduced_command(__doc__, retrain, "error")
 
 
 if __name__ == "__main__":
