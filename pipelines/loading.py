@@ -57,7 +57,8 @@ class Loader:
     def repeated(self) -> Repeated:
         manifest = self._entry.manifest
         mains = (manifest.model, *manifest.repeats.members)
-        return Repeated(tuple(self._tiled(self._network(main)) for main in mains), manifest.repeats.samples)
+        networks = tuple(self._tiled(self._network(main)) for main in mains)
+        return Repeated(networks, manifest.repeats.samples, manifest.repeats.antithetic)
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -66,8 +66,16 @@ class Repeats(ManifestPart):
 
     samples: int = Field(default=1, ge=1, le=256)
     """Draws of chance for each model."""
+    antithetic: bool = False
+    """In pairs of opposite noise, which an even number of Samples gives; the mean needs fewer of them."""
     members: tuple[ModelFile, ...] = ()
     """Further models of the ensemble, each in the place of Model."""
+
+    @model_validator(mode="after")
+    def _in_pairs(self) -> Repeats:
+        if self.antithetic and self.samples % 2:
+            raise ValueError(f"Antithetic needs an even number of Samples, not {self.samples}")
+        return self
 
 
 class Manifest(ManifestPart):

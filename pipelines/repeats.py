@@ -16,7 +16,7 @@ from pipelines.volume import SliceResult, SliceValues
 
 @dataclass(frozen=True)
 class Answer:
-    """(batch, 1, *space) each; `spread` is the sample standard deviation, None for a single answer."""
+    """(batch, 1, *space) each; `spread` is the standard deviation of the answers, None for a single one."""
 
     mean: Tensor
     spread: Tensor | None
@@ -32,10 +32,17 @@ class UncertainResult(SliceResult):
 
 @dataclass(frozen=True)
 class Repeated:
-    """Every network of an ensemble, each asked `samples` times."""
+    """Every network of an ensemble, each asked `samples` times.
+
+    `antithetic` asks in pairs of opposite noise: what an answer owes to its noise in first order, the other
+    takes back, so the mean of few is nearly that of many (Hammersley and Morton 1956, Mathematical
+    Proceedings of the Cambridge Philosophical Society 52:449). Such pairs leave nothing of their noise in
+    the mean, so squares are divided by the number of answers, not by one less.
+    """
 
     networks: tuple[Network, ...]
     samples: int = 1
+    antithetic: bool = False
 
     def __call__(self, batch: Tensor, chances: Sequence[Chance]) -> Answer:
         """Welford's running mean and variance: memory does not grow with the number of repeats."""
@@ -48,13 +55,15 @@ class Repeated:
             away = output - mean
             mean += away / np.float32(count)
             squares += away * (output - mean)
-        return Answer(mean, np.sqrt(squares / np.float32(count - 1)))
+        return Answer(mean, np.sqrt(squares / np.float32(count if self.antithetic else count - 1)))
 
     def _outputs(self, batch: Tensor, chances: Sequence[Chance]) -> Iterator[Tensor]:
         for member, network in enumerate(self.networks):
             for sample in range(self.samples):
-                number = member * self.samples + sample
-                yield network(batch, [replace(chance, sample=number) for chance in chances])
+                asked = member * self.samples + sample
+                number, second = divmod(asked, 2) if self.antithetic else (asked, 0)
+                drawn = [replace(chance, sample=number, opposite=bool(second)) for chance in chances]
+                yield network(batch, drawn)
 
 
 def carried_back(answer: Answer, item: int, prepared: Prepared) -> tuple[NDArray[np.float32], ...]:

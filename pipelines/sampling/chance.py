@@ -28,6 +28,8 @@ class Chance:
     """Spatial shape of the slice or volume, as the network would see it untiled."""
     origin: tuple[int, ...]
     """Where in it the item begins."""
+    opposite: bool = False
+    """Every value with the other sign: the antithetic partner (Hammersley and Morton 1956)."""
 
     def at(self, origin: tuple[int, ...]) -> Chance:
         """The same chance for a tile that begins at `origin`."""
@@ -40,6 +42,7 @@ class Chance:
         key = np.random.SeedSequence([self.seed, self.sample, self.slice_index, purpose])
         whole = tuple(length // downscale for length in self.whole)
         field = np.random.Generator(np.random.Philox(key)).standard_normal((channels, *whole), np.float32)
+        field = -field if self.opposite else field
         if whole == shape:
             return field
         begins = (first // downscale for first in self.origin)

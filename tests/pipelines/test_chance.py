@@ -27,6 +27,14 @@ def test_seed_sample_slice_and_purpose_each_change_the_noise() -> None:
         assert all(abs(np.corrcoef(noise.ravel(), other.ravel())[0, 1]) < 0.2 for other in drawn[:place])
 
 
+def test_the_opposite_chance_is_the_same_noise_with_the_other_sign() -> None:
+    opposite = replace(CHANCE, opposite=True)
+    np.testing.assert_array_equal(opposite.normal(START, 2, (16, 24)), -CHANCE.normal(START, 2, (16, 24)))
+    np.testing.assert_array_equal(
+        opposite.at((4, 8)).normal(START, 1, (8, 8)), -CHANCE.at((4, 8)).normal(START, 1, (8, 8))
+    )
+
+
 def test_a_tile_takes_its_cut_of_the_whole_slices_noise() -> None:
     whole = CHANCE.normal(START, 1, (16, 24))
     np.testing.assert_array_equal(CHANCE.at((4, 8)).normal(START, 1, (8, 8)), whole[:, 4:12, 8:16])

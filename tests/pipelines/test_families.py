@@ -173,6 +173,21 @@ def test_repeated_sampling_gives_the_mean_and_its_spread(tmp_path: Path) -> None
         np.testing.assert_allclose(result.spread, each[:, index].std(axis=0, ddof=1), rtol=1e-4, atol=1e-5)
 
 
+def test_antithetic_samples_come_in_pairs_of_opposite_noise(tmp_path: Path) -> None:
+    """The tests' network is affine in its noise, so of the mean of each pair nothing of it is left."""
+    values = signal(2, 6, 6)
+    repeats = {"Samples": 4, "Antithetic": True}
+    pairs = diffusion_entry(tmp_path / "pairs", {"Method": "ddim"}, Repeats=repeats)
+    single = diffusion_entry(tmp_path / "single", {"Method": "ddim"})
+    found, again = (results(pairs, values, Execution(), seed) for seed in (7, 8))
+    first, second = (run(single, values, Execution(), seed) for seed in (7, 8))
+    assert np.abs(first - second).max() > 0.1
+    for one, two in zip(found, again, strict=True):
+        assert isinstance(one, UncertainResult)
+        np.testing.assert_allclose(one.values, two.values, atol=1e-4)
+        assert one.spread.mean() > 0.1
+
+
 def test_an_ensemble_gives_the_mean_of_its_members(tmp_path: Path) -> None:
     one, other = (slice_convolution(np.full((1, 1, 1, 1), factor, np.float32)) for factor in (1.0, 3.0))
     member = file_json("other.onnx", other, Input="slices", Output="denoised")
