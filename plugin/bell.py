@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 SOON_S = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 """The pauses after a ring. Several, because what rings may be seen a moment later only: a slot counts as
@@ -12,13 +12,18 @@ OTHERWISE_S = 1.0
 """The net: a lost ring costs no more than this."""
 
 
+def at_once() -> None:
+    """For queues whose work may be taken at any time."""
+
+
 class Ears(threading.Event):
     """In the place of the stop event that DBOS's queue threads wait on between two looks. It never stops
     them: these processes end at once, and their jobs are made for that.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, first: Callable[[], None] = at_once) -> None:
         super().__init__()
+        self._first = first
         self._pauses: Iterator[float] = iter(SOON_S)
 
     def is_set(self) -> bool:
@@ -29,6 +34,7 @@ class Ears(threading.Event):
         if super().wait(next(self._pauses, timeout)):
             self.clear()
             self._pauses = iter(SOON_S[1:])
+        self._first()
         return False
 
 
@@ -38,9 +44,9 @@ class Bell:
     def __init__(self) -> None:
         self._ears: tuple[Ears, ...] = ()
 
-    def ears(self) -> Ears:
-        """For one more thread."""
-        ears = Ears()
+    def ears(self, first: Callable[[], None] = at_once) -> Ears:
+        """For one more thread; `first` is called before each of its looks, and may keep it waiting."""
+        ears = Ears(first)
         self._ears = (*self._ears, ears)
         return ears
 

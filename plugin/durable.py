@@ -19,7 +19,7 @@ from dbos import DBOS, DBOSConfig
 from dbos._queue import queue_worker_thread
 
 from plugin.adopt import adopt_from_dead
-from plugin.bell import OTHERWISE_S, Bell
+from plugin.bell import OTHERWISE_S, Bell, at_once
 from plugin.database import database_url, is_shared, open_engine
 from plugin.json_rows import JsonRows
 from plugin.ledger import Ledger
@@ -56,8 +56,10 @@ class Executor:
         calls: str,
         bell: Bell,
         on_call: Callable[[str], None],
+        shortage: Callable[[], str] = str,
     ) -> Executor:
-        """`calls`: what it is woken for; `on_call`: told what this process has put into queues of others.
+        """`calls`: what it is woken for; `on_call`: told what this process has put into queues of others;
+        `shortage`: which disks of this machine are full, for the others to know.
 
         Raises:
             NoAnswer, psycopg.OperationalError: the database cannot be reached.
@@ -67,7 +69,7 @@ class Executor:
         url = database_url(database, state_folder)
         ledger = Ledger(open_engine(url), on_call)
         if is_shared(database):
-            line = ServerLine(database, name, host, pid, calls, bell.ring)
+            line = ServerLine(database, name, host, pid, calls, bell.ring, shortage)
             line.open()
             return cls(name, url, ledger, bell, ServerLocks(ledger.engine), lambda: line.is_steady, line)
         locks = FileLocks(state_folder / "locks")
@@ -110,14 +112,16 @@ class Intake:
     dbos: DBOS
     bell: Bell
 
-    def take_from(self, queues: Mapping[str, int]) -> None:
-        """From these queues too, by name, each with how many at once; once for each name."""
-        for name, at_once in queues.items():
+    def take_from(self, queues: Mapping[str, int], first: Callable[[], None] = at_once) -> None:
+        """From these queues too, by name, each with how many at once; once for each name. `first` is called
+        before each look, and returns when this process may take something.
+        """
+        for name, concurrency in queues.items():
             queue = DBOS.register_queue(
                 name,
-                worker_concurrency=at_once,
+                worker_concurrency=concurrency,
                 polling_interval_sec=OTHERWISE_S,
                 on_conflict="always_update",
             )
-            arguments = (self.bell.ears(), self.dbos, queue)
+            arguments = (self.bell.ears(first), self.dbos, queue)
             threading.Thread(target=queue_worker_thread, args=arguments, name=name, daemon=True).start()

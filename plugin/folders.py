@@ -33,5 +33,10 @@ class Folders:
         return (self.held, self.shadow, self.quarantine)
 
     @property
+    def locks(self) -> Path:
+        """Files that processes of this machine lock, on SQLite."""
+        return self.state / "locks"
+
+    @property
     def signing_key(self) -> Path:
         return self.state / "signing-key.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from plugin.ledger import Ledger
-from plugin.orthanc_rest import Gone, OrthancRest
+from plugin.orthanc_rest import OrthancRest
 from plugin.watch import arm
 
 PAGE = 200
@@ -36,11 +36,5 @@ def take_in_changes(orthanc: OrthancRest, ledger: Ledger, first_look_s: float) -
 
 
 def _touched_series(orthanc: OrthancRest, changes: list[dict[str, str]]) -> set[str]:
-    touched = set()
-    for change in changes:
-        if change["ChangeType"] == "NewInstance":
-            try:
-                touched.add(orthanc.json(f"/instances/{change['ID']}")["ParentSeries"])
-            except Gone:
-                continue
-    return touched
+    new = [change["ID"] for change in changes if change["ChangeType"] == "NewInstance"]
+    return {instance["ParentSeries"] for instance in orthanc.instances(new)} if new else set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.errors import PassingTrouble
@@ -36,6 +36,9 @@ def health(parts: Parts) -> dict[str, Any]:
     if parts.sender.starts and not is_ready(parts.sender):
         reasons.append(f"the sender of deliveries is not ready: {parts.sender.reason}")
     watched = all_watched(parts.ledger.engine)
+    others = other_workers(parts)
+    if others and not workers and all(one["shortage"] for one in others):
+        reasons.append(f"no worker takes jobs: {short_of_space(others[0])}")
     reasons += disk_reasons(parts)
     reasons += orthanc_reasons(parts)
     return {
@@ -43,10 +46,11 @@ def health(parts: Parts) -> dict[str, Any]:
         "reasons": reasons,
         "version": node_version(),
         "workers": workers,
-        "other_workers": other_workers(parts),
+        "other_workers": others,
         "queue": parts.ledger.counts(),
         "pending_series": len(watched),
         "alerts": alerts(watched)
+        + [short_of_space(one) for one in others if one["shortage"]]
         + drifting(parts)
         + destination_alerts(parts.ledger, parts.destinations.destinations()),
     }
@@ -56,10 +60,19 @@ def other_workers(parts: Parts) -> list[dict[str, Any]]:
     """Those of other nodes, and of `orthogen worker`, that share the database."""
     own = {(socket.gethostname(), worker.pid) for worker in parts.workers}
     return [
-        {"host": one.host, "pid": one.pid, "silent_seconds": round(max(one.silent_s, 0.0), 1)}
+        {
+            "host": one.host,
+            "pid": one.pid,
+            "silent_seconds": round(max(one.silent_s, 0.0), 1),
+            "shortage": one.shortage,
+        }
         for one in all_executors(parts.ledger.engine)
         if one.calls == INFERENCE_QUEUE and (one.host, one.pid) not in own
     ]
+
+
+def short_of_space(other: Mapping[str, Any]) -> str:
+    return f"worker {other['pid']} on {other['host']} takes no jobs: {other['shortage']}"
 
 
 def disk_reasons(parts: Parts) -> list[str]:

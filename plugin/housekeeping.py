@@ -21,9 +21,7 @@ class Housekeeping:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._tried_room_at = float("-inf")
-        self._retention = Retention(
-            parts.settings.retention, parts.reception.orthanc, parts.ledger, parts.queue, parts.folders
-        )
+        self._retention = Retention(parts.settings.retention, parts.results, parts.queue, parts.folders)
 
     def clean(self) -> None:
         """Retention, when it is due: it comes first because it makes room."""

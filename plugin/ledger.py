@@ -280,21 +280,19 @@ class Ledger:
             connection.execute(FIRST_WRITER, columns)
 
     def own_results(self, job: Job) -> list[str]:
-        """The series in Orthanc that this job, and no other before it, has begun to write."""
+        """The series in Orthanc that are this job's: it has begun to write them, or has made them last."""
         if job.mode == "shadow":
             return []
         query = sa.select(RESULT_SERIES.c.series_instance_uid).where(RESULT_SERIES.c.job_id == job.id)
         with self.engine.connect() as connection:
             return list(connection.execute(query).scalars())
 
-    def take_over_result(self, series_instance_uid: str, job_id: str) -> None:
-        """The series is no longer there: whoever writes it now is its writer."""
-        with self.engine.begin() as connection:
-            connection.execute(
-                sa.update(RESULT_SERIES)
-                .where(RESULT_SERIES.c.series_instance_uid == series_instance_uid)
-                .values(job_id=job_id)
-            )
+    def take_over_results(
+        self, connection: sa.Connection, series_instance_uids: Sequence[str], job_id: str
+    ) -> None:
+        """Theirs is who writes a series that is no longer there, and who has made the whole of it last."""
+        of_these = RESULT_SERIES.c.series_instance_uid.in_(series_instance_uids)
+        connection.execute(sa.update(RESULT_SERIES).where(of_these).values(job_id=job_id))
 
     def job_of_result(self, series_instance_uid: str) -> str | None:
         query = sa.select(RESULT_SERIES.c.job_id).where(

@@ -23,8 +23,13 @@ class LifeSigns(Protocol):
     def suspects(self) -> set[str]:
         """The names of processes that may be gone."""
 
-    def held_if_dead(self, name: str) -> AbstractContextManager[bool]:
+    def alone(self, name: str) -> AbstractContextManager[bool]:
         """Whether nobody holds the name; meanwhile nobody else can."""
+
+    def held_if_dead(self, name: str) -> AbstractContextManager[bool]:
+        """The same for the name of a process: one that hangs is made to let go first, one that is dead is
+        forgotten afterwards.
+        """
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,12 @@ class FileLocks:
     def suspects(self) -> set[str]:
         return {unquote(path.stem) for path in self.folder.glob("*.lock")}
 
+    def held_if_dead(self, name: str) -> AbstractContextManager[bool]:
+        return self.alone(name)
+
     @contextmanager
-    def held_if_dead(self, name: str) -> Iterator[bool]:
+    def alone(self, name: str) -> Iterator[bool]:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = self._locked(name)
         if handle is None:
             yield False

@@ -78,6 +78,9 @@ class NodeCollector(Collector):
         pending = found["pending_series"]
         yield single("orthogen_pending_series", "Series received whose fate is open.", pending)
         yield single("orthogen_other_workers", "Workers elsewhere on the queue.", len(found["other_workers"]))
+        short = sum(bool(one["shortage"]) for one in found["other_workers"])
+        what = "Workers elsewhere that take no jobs because their disk is full."
+        yield single("orthogen_other_workers_short_of_space", what, short)
         workers = {(str(slot),): worker for slot, worker in enumerate(parts.workers)}
         up: Rows = {slot: is_ready(worker) for slot, worker in workers.items()}
         yield gauge("orthogen_worker_up", "1 if the worker process is ready.", up, "slot")

@@ -11,6 +11,7 @@ import stat
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -22,6 +23,7 @@ from plugin.access import OrthancAccess
 from plugin.database import is_shared
 from plugin.door.supervise import Child
 from plugin.hand_over import HandOver
+from plugin.reach_database import await_database
 from plugin.settings import REPOSITORY, SECTION, Settings, read_configuration, read_settings
 
 LOOK_EVERY_S = 0.2
@@ -31,7 +33,7 @@ def run_workers(path: Path, out: TextIO = sys.stdout, log: TextIO = sys.stderr) 
     """Runs `Workers` worker processes until SIGTERM or Ctrl-C; returns the exit status.
 
     Raises:
-        ConfigurationError: the configuration cannot be used for this.
+        ConfigurationError: the configuration cannot be used for this, or the database refuses it.
     """
     configuration = read_configuration(path)
     section = configuration.get(SECTION, {})
@@ -48,7 +50,13 @@ def run_workers(path: Path, out: TextIO = sys.stdout, log: TextIO = sys.stderr) 
         is_at_node=False,
     )
     hand_over.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return _keep(_children(settings.workers, hand_over, log), access.url, out)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    say = _saying(log)
+    if await_database(settings.database, say, stopping.wait):
+        _keep(_children(settings.workers, hand_over, say), stopping, access.url, out)
+    return 0
 
 
 def require_shared(settings: Settings) -> OrthancAccess:
@@ -76,22 +84,22 @@ def require_private(path: Path, settings: Settings, access: OrthancAccess) -> No
         )
 
 
-def _children(count: int, hand_over: HandOver, log: TextIO) -> list[Child]:
-    # Inherited by the workers: BLAS threads would spin against the inference threads.
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-
-    def pass_on(line: str) -> None:
+def _saying(log: TextIO) -> Callable[[str], None]:
+    def say(line: str) -> None:
         log.write(line + "\n")
         log.flush()
 
+    return say
+
+
+def _children(count: int, hand_over: HandOver, say: Callable[[str], None]) -> list[Child]:
+    # Inherited by the workers: BLAS threads would spin against the inference threads.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     command = [sys.executable, "-m", "plugin.worker"]
-    return [Child(command, str(REPOSITORY), hand_over.line(), pass_on) for _ in range(count)]
+    return [Child(command, str(REPOSITORY), hand_over.line(), say) for _ in range(count)]
 
 
-def _keep(children: list[Child], url: str, out: TextIO) -> int:
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+def _keep(children: list[Child], stopping: threading.Event, url: str, out: TextIO) -> None:
     for child in children:
         child.start()
     while not stopping.is_set() and not all(child.ready for child in children):
@@ -104,4 +112,3 @@ def _keep(children: list[Child], url: str, out: TextIO) -> int:
         child.ask_to_stop()
     for child in children:
         child.stop()
-    return 0

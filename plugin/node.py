@@ -36,11 +36,13 @@ from plugin.interface import make_app
 from plugin.ledger import Ledger
 from plugin.logs import log_to_stderr
 from plugin.orthanc_rest import OrthancRest
+from plugin.own_results import OwnResults
 from plugin.pages.routes import page_routes
 from plugin.parts import Parts
 from plugin.preflight import configuration_problems
 from plugin.receive import Reception
 from plugin.rule_book import RuleBook
+from plugin.server_line import life_signs
 from plugin.settings import REPOSITORY, pipeline_folders, read_settings, viewer_folder
 from plugin.space import Alarm, NoSpace
 from plugin.submit import INFERENCE_QUEUE, Queue
@@ -50,6 +52,9 @@ from plugin.watch import Watched, all_watched, due, put_off
 
 LOOK_EVERY_S = 5.0
 """Without a wake-up, /changes is read this often all the same."""
+GATHER_S = 0.25
+"""From one reading to the next at least: what comes meanwhile, as the results of a running job do one by one,
+is taken in at once, for the price of one."""
 TROUBLE_PAUSE_S = 1.0
 FORGET_EVERY_S = 600.0
 UNJUDGED_PAUSE_S = 60.0
@@ -87,14 +92,16 @@ class Node:
         destinations = DestinationBook(ledger.engine)
         rule_book = RuleBook(ledger.engine, catalog, destinations)
         Books(rule_book, destinations).take_in(*section_at_start(hand_over))
-        reception = Reception(OrthancRest(hand_over.address), ledger, queue, catalog, settings, rule_book)
+        orthanc, folders = OrthancRest(hand_over.address), Folders(hand_over.state)
+        reception = Reception(orthanc, ledger, queue, catalog, settings, rule_book)
         parts = Parts(
-            folders=Folders(hand_over.state),
+            folders=folders,
             settings=settings,
             catalog=catalog,
             ledger=ledger,
             queue=queue,
             reception=reception,
+            results=OwnResults(orthanc, ledger, life_signs(ledger.engine, folders)),
             workers=workers,
             dispatch=Dispatch(ledger),
             destinations=destinations,
@@ -143,6 +150,7 @@ class Node:
             self.wake.wait(pause_s)
             self.wake.clear()
             pause_s = self._receive_once()
+            time.sleep(min(pause_s, GATHER_S))
 
     def _receive_once(self) -> float:
         """Takes in what came, judges what is complete; returns the seconds until there may be more."""
@@ -171,8 +179,8 @@ class Node:
         """What a crash has left between two states goes on, whatever else is wrong."""
         try:
             self.parts.queue.mend()
-            tidy_up(self.parts.reception.orthanc, self.parts.ledger)
-            set_aside_held(self.parts.reception.orthanc, self.parts.ledger, self.parts.folders)
+            tidy_up(self.parts.results)
+            set_aside_held(self.parts.results, self.parts.folders)
             if time.monotonic() - self.forgot_at > FORGET_EVERY_S:
                 forget_deleted(self.parts.reception.orthanc, self.parts.ledger)
                 self.forgot_at = time.monotonic()

@@ -13,8 +13,7 @@ import numpy as np
 from dicom_templates.conformance import NotConforming
 from dicom_templates.enhanced_source import all_samples
 from dicom_templates.manifest import sign
-from dicom_templates.series_plan import SliceHeader, is_own_result
-from dicom_templates.source import read_header
+from dicom_templates.series_plan import SliceHeader
 from dicom_templates.to_series import WrittenInstance
 from pipelines.errors import JobInterrupted, OrthogenError, Refused
 from plugin.ends import Ends
@@ -22,15 +21,12 @@ from plugin.folders import Folders
 from plugin.gate_report.kept import keep_report
 from plugin.ledger import Instances, Job, Ledger
 from plugin.orthanc_rest import OrthancRest
+from plugin.own_results import MANIFEST_ATTACHMENT, OwnResults, withdraw
 from plugin.plan_job import Inputs
 from plugin.signing import signing_key
 from plugin.space import write_file
 
 REPORT_EVERY_S = 0.3
-TO_SET_ASIDE = "to be set aside"
-"""The stage of a held job whose worker was on another machine: the node moves its results (plugin.tidy)."""
-MANIFEST_ATTACHMENT = 1024
-"""Orthanc keeps attachments from this number on for whoever wants them."""
 
 
 class ResultDiffers(OrthogenError):
@@ -41,11 +37,18 @@ class ResultDiffers(OrthogenError):
 class OrthancEnds:
     """Fetches a job's instances from Orthanc, stores its results there, and reports to the ledger."""
 
-    orthanc: OrthancRest
-    ledger: Ledger
+    results: OwnResults
     job: Job
     folders: Folders
     _reported_at: float = field(default=0.0, init=False)
+
+    @property
+    def orthanc(self) -> OrthancRest:
+        return self.results.orthanc
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.results.ledger
 
     def ends(self) -> Ends:
         return Ends(
@@ -81,14 +84,20 @@ class OrthancEnds:
         ]
 
     def begin(self, series_instance_uids: Sequence[str]) -> None:
-        """An earlier attempt by another version of the node may have left part of other series."""
-        left = [uid for uid in self.ledger.own_results(self.job) if uid not in series_instance_uids]
-        withdraw(self.orthanc, left)
-        for number, uid in enumerate(series_instance_uids):
-            self.ledger.register_result(uid, self.job.id, "companion" if number else "result")
-            if self.aside is None and self.orthanc.find_series(uid) is None:
-                self.ledger.take_over_result(uid, self.job.id)
-        self._update(result_series_uids=list(series_instance_uids))
+        """Not while somebody moves results of this source: once it is said, nobody else takes these out."""
+        with self.results.alone(self.job, within_s=float("inf")):
+            self._update(result_series_uids=list(series_instance_uids))
+            # An earlier attempt by another version of the node may have left part of other series.
+            left = [uid for uid in self.ledger.own_results(self.job) if uid not in series_instance_uids]
+            withdraw(self.orthanc, left)
+            for number, uid in enumerate(series_instance_uids):
+                self._register(uid, "companion" if number else "result")
+
+    def _register(self, uid: str, kind: str) -> None:
+        self.ledger.register_result(uid, self.job.id, kind)
+        if self.aside is None and self.orthanc.find_series(uid) is None:
+            with self.ledger.transaction() as connection:
+                self.ledger.take_over_results(connection, [uid], self.job.id)
 
     @property
     def aside(self) -> Path | None:
@@ -143,40 +152,3 @@ class OrthancEnds:
                 f"instance {instance.sop_instance_uid} is already stored with other pixels",
                 remedy="delete the earlier result, or raise the pipeline's version",
             )
-
-
-def withdraw(orthanc: OrthancRest, result_series_uids: Sequence[str]) -> None:
-    """Takes results out of Orthanc again."""
-    for series_instance_uid in result_series_uids:
-        found = orthanc.find_series(series_instance_uid)
-        if found is not None:
-            orthanc.delete_series(found)
-
-
-def set_aside(orthanc: OrthancRest, result_series_uids: Sequence[str], folder: Path) -> None:
-    """Moves results and their manifest out of Orthanc into a folder; only a release brings them back."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for series_instance_uid in result_series_uids:
-        found = orthanc.find_series(series_instance_uid)
-        if found is None:
-            continue
-        for entry in orthanc.instances_of(found):
-            data = orthanc.instance_file(entry["ID"])
-            if is_own_result(read_header(data)):  # anybody may have sent something into the series
-                write_file(folder / f"{entry['ID']}.dcm", data)
-        signed = orthanc.attachment(found, MANIFEST_ATTACHMENT)
-        if signed is not None:
-            write_file(folder / f"{series_instance_uid}.json", signed)
-        orthanc.delete_series(found)
-
-
-def bring_back(orthanc: OrthancRest, folder: Path) -> int:
-    """Stores what was set aside; returns how many instances."""
-    paths = sorted(folder.glob("*.dcm"))
-    for path in paths:
-        orthanc.store_instance(path.read_bytes())
-    for signed in folder.glob("*.json"):
-        found = orthanc.find_series(signed.stem)
-        if found is not None:
-            orthanc.attach(found, MANIFEST_ATTACHMENT, signed.read_bytes())
-    return len(paths)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -73,6 +74,11 @@ class OrthancRest:
     def instances_of(self, series_orthanc_id: str) -> list[dict[str, Any]]:
         """Each instance of a series with its MainDicomTags."""
         return list(self.json(f"/series/{series_orthanc_id}/instances"))
+
+    def instances(self, instance_orthanc_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Of those that are still there, what Orthanc's index says, `ParentSeries` among it."""
+        wanted = {"Resources": list(instance_orthanc_ids), "Metadata": False}
+        return list(json.loads(self._call("POST", "/tools/bulk-content", json.dumps(wanted).encode())))
 
     def metadata(self, instance_orthanc_id: str) -> dict[str, str]:
         """How the instance came: RemoteAET, CalledAET, RemoteIP, Origin."""

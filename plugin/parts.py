@@ -10,6 +10,7 @@ from plugin.delivery.dispatch import Dispatch
 from plugin.door.supervise import Child
 from plugin.folders import Folders
 from plugin.ledger import Ledger
+from plugin.own_results import OwnResults
 from plugin.receive import Reception
 from plugin.settings import Settings
 from plugin.space import Alarm, Space
@@ -26,6 +27,7 @@ class Parts:
     ledger: Ledger
     queue: Queue
     reception: Reception
+    results: OwnResults
     workers: tuple[Child, ...]
     dispatch: Dispatch
     destinations: DestinationBook

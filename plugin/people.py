@@ -7,17 +7,19 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from plugin.delivery.dispatch import after_results
 from plugin.ledger import OPEN_STATES, STATES, Job, Ledger
-from plugin.orthanc_ends import TO_SET_ASIDE, bring_back, withdraw
+from plugin.own_results import TO_SET_ASIDE, bring_back
 from plugin.parts import Parts
 from plugin.rest_errors import Conflict, NotFound, Unacceptable
 
 UID = re.compile(r"[0-9.]{1,64}")
 """Orthanc's find takes wildcards and lists in their place."""
+PATIENCE_S = 10.0
 
 
 def run_now(parts: Parts, wanted: Mapping[str, Any]) -> tuple[Job, bool]:
@@ -73,6 +75,11 @@ def retry(parts: Parts, job: Job, by: str) -> Job:
 
 def release(parts: Parts, job: Job, by: str) -> Job:
     """A person takes responsibility: the held result goes into Orthanc, and on to its destinations."""
+    with alone(parts, job) as present:
+        return release_alone(parts, present, by)
+
+
+def release_alone(parts: Parts, job: Job, by: str) -> Job:
     require(job.state == "held", job, "released", "held")
     if job.stage == TO_SET_ASIDE:
         raise Conflict(f"job {job.id} is {job.stage}", remedy="ask again in some seconds")
@@ -94,15 +101,25 @@ def release(parts: Parts, job: Job, by: str) -> Job:
 
 def reject(parts: Parts, job: Job, by: str) -> Job:
     """A person refuses the held result; it is deleted."""
-    require(job.state == "held", job, "rejected", "held")
-    reasons = [*job.reasons, "rejected by a person"]
-    ended: dict[str, Any] = {"state": "cancelled", "stage": "rejected", "reasons": reasons}
-    rejected = parts.ledger.update(job.id, expect=("held",), **ended, **decision("rejected", by))
-    require(rejected, again(parts, job), "rejected", "held")
-    # A release that broke off may have brought part of it back.
-    withdraw(parts.reception.orthanc, parts.ledger.own_results(job))
-    shutil.rmtree(parts.folders.held / job.id, ignore_errors=True)
+    with alone(parts, job) as present:
+        require(present.state == "held", present, "rejected", "held")
+        reasons = [*present.reasons, "rejected by a person"]
+        ended: dict[str, Any] = {"state": "cancelled", "stage": "rejected", "reasons": reasons}
+        rejected = parts.ledger.update(job.id, expect=("held",), **ended, **decision("rejected", by))
+        require(rejected, again(parts, job), "rejected", "held")
+        # A release that broke off may have brought part of it back.
+        parts.results.withdraw(present)
+        shutil.rmtree(parts.folders.held / job.id, ignore_errors=True)
     return again(parts, job)
+
+
+@contextmanager
+def alone(parts: Parts, job: Job) -> Iterator[Job]:
+    """The job as it is now, while nobody else moves its results; Conflict if somebody goes on doing so."""
+    with parts.results.alone(job, within_s=PATIENCE_S) as present:
+        if present is None:
+            raise Conflict(f"the results of job {job.id} are being moved", remedy="ask again in some seconds")
+        yield present
 
 
 def not_here(ledger: Ledger, job: Job) -> Conflict:

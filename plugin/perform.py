@@ -20,8 +20,9 @@ from plugin.holding import claim, is_lost
 from plugin.identity import Request, run_identity
 from plugin.interrupting import interrupted_in_time
 from plugin.ledger import Job, Ledger
-from plugin.orthanc_ends import TO_SET_ASIDE, OrthancEnds, set_aside, withdraw
+from plugin.orthanc_ends import OrthancEnds
 from plugin.orthanc_rest import OrthancRest
+from plugin.own_results import TO_SET_ASIDE, OwnResults, set_aside, withdraw
 from plugin.run_job import Outcome, run_job
 from plugin.settings import Settings
 from plugin.space import NO_ROOM, NoSpace, Space, no_space_in
@@ -30,6 +31,8 @@ from plugin.submit import Queue
 RETRY_GROWTH = 4.0
 LONGEST_RETRY_S = 3600.0
 TAKEN_OVER = "taken over"
+PATIENT = float("inf")
+"""Who moves results ends within seconds, or dies and lets go."""
 ASK_AGAIN_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -41,8 +44,7 @@ class Performer:
 
     name: str
     """Of this process, as the holder of its jobs."""
-    orthanc: OrthancRest
-    ledger: Ledger
+    results: OwnResults
     queue: Queue
     dispatch: Dispatch
     catalog: Catalog
@@ -53,6 +55,14 @@ class Performer:
     space: Space
     """Below its floor no new job is begun."""
     pipelines: WarmPipelines
+
+    @property
+    def orthanc(self) -> OrthancRest:
+        return self.results.orthanc
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.results.ledger
 
     def warm(self) -> None:
         """Opens every pipeline a rule names, so that the first study does not wait for it."""
@@ -115,7 +125,7 @@ class Performer:
         pipeline = self.pipelines.get(with_gate(self.catalog[job.pipeline], job.gate))
         request = Request(job.id, job.rule, job.created, seed=pipeline.entry.manifest.seed)
         identity = run_identity(pipeline, request, self.settings)
-        ends = OrthancEnds(self.orthanc, self.ledger, job, self.folders)
+        ends = OrthancEnds(self.results, job, self.folders)
         with interrupted_in_time(pipeline, self.ledger, job, self.settings.time_limit_s(job.pipeline)):
             return run_job(ends.inputs(), pipeline, identity, ends.ends(), job.companions, job.output)
 
@@ -124,9 +134,9 @@ class Performer:
         state = stage = after_results(job)
         if verdict.level == "HOLD" and job.on_hold != "release" and job.mode == "live":
             state = "held" if job.on_hold == "keep" else "failed"
-            if not self.ledger.is_held(job):
+            if (taken := self._take_out(job, outcome.result_series_uids)) is None:
                 return self._interrupted(job)
-            stage = self._take_out(job, outcome.result_series_uids)
+            stage = taken
         with self.ledger.transaction() as connection:
             ended = self.ledger.update_held_in(
                 connection,
@@ -140,6 +150,8 @@ class Performer:
                 finished=None if state == "delivering" else time.time(),
             )
             if ended:
+                if job.mode == "live":
+                    self.ledger.take_over_results(connection, outcome.result_series_uids, job.id)
                 note(connection, job.id, self._measured(job, outcome))
             if ended and state == "delivering":
                 self.dispatch.begin(connection, job)
@@ -150,15 +162,18 @@ class Performer:
         version = job.pipeline_version
         return Measured(time.time(), job.pipeline, version, model, outcome.origin, figures)
 
-    def _take_out(self, job: Job, result_series_uids: Sequence[str]) -> str:
-        """Returns the stage the job is then in."""
-        if job.on_hold != "keep":
-            withdraw(self.orthanc, result_series_uids)
-            return "failed"
-        if not self.is_at_node:
+    def _take_out(self, job: Job, result_series_uids: Sequence[str]) -> str | None:
+        """Returns the stage the job is then in; None, and nothing was done, if it is no longer ours."""
+        if job.on_hold == "keep" and not self.is_at_node:
             return TO_SET_ASIDE
-        set_aside(self.orthanc, result_series_uids, self.folders.held / job.id)
-        return "held"
+        with self.results.alone(job, within_s=PATIENT):
+            if not self.ledger.is_held(job):
+                return None
+            if job.on_hold != "keep":
+                withdraw(self.orthanc, result_series_uids)
+                return "failed"
+            set_aside(self.orthanc, result_series_uids, self.folders.held / job.id)
+            return "held"
 
     def _waiting(self, job: Job, full: NoSpace) -> NoSpace:
         """A full disk costs no attempt: the worker waits, and begins this one anew once there is room."""
@@ -173,18 +188,19 @@ class Performer:
         process has it by now, that one writes the same objects.
         """
         log.warning("job %s is no longer this worker's: it writes nothing more of it", job.id)
-        present = self.ledger.job(job.id)
-        if present is not None and has_no_result(present):
-            withdraw(self.orthanc, self.ledger.own_results(present))
+        with self.results.alone(job, within_s=PATIENT) as present:
+            if present is not None and has_no_result(present):
+                self.results.withdraw(present)
         lost = is_lost(self.ledger, job.id, job.attempts, self.name)
         return TAKEN_OVER if lost else "interrupted"
 
     def _fail(self, job: Job, reasons: list[str]) -> str:
-        if not self.ledger.is_held(job):
-            return self._interrupted(job)
-        withdraw(self.orthanc, self.ledger.own_results(job))
         ended: dict[str, Any] = {"state": "failed", "stage": "failed", "reasons": reasons}
-        failed = self.ledger.update_held(job, result_series_uids=[], finished=time.time(), **ended)
+        with self.results.alone(job, within_s=PATIENT):
+            if held := self.ledger.is_held(job):
+                self.results.withdraw(job)
+            ended |= {"result_series_uids": [], "finished": time.time()}
+            failed = held and self.ledger.update_held(job, **ended)
         log.warning("job %s failed: %s", job.id, "; ".join(reasons))
         return "failed" if failed else self._interrupted(job)
 
@@ -202,4 +218,6 @@ class Performer:
 def has_no_result(job: Job) -> bool:
     """Whether nothing of it may be in Orthanc. (With a verdict, the result was whole, and what became of it
     was decided.)"""
-    return job.state == "held" or (job.state in ("cancelled", "failed") and job.verdict is None)
+    if job.state == "held":
+        return job.stage != TO_SET_ASIDE  # they are there until the node has moved them
+    return job.state in ("cancelled", "failed") and job.verdict is None

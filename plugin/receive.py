@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.catalog import Catalog, with_gate
+from pipelines.catalog import Catalog, CatalogEntry
 from pipelines.manifest import Manifest
 from plugin.describe import Description, InputGone, describe, further_series
 from plugin.ledger import Job, Ledger
@@ -28,7 +28,7 @@ from plugin.routing.rule import Rule
 from plugin.routing.verdict import Routing
 from plugin.rule_book import RuleBook
 from plugin.settings import Settings
-from plugin.submit import CompleteSeries, Queue, job_key
+from plugin.submit import CompleteSeries, Queue, entry_of, job_key
 from plugin.tables import TRAFFIC
 from plugin.traffic import admitted_times, forget, known_series, record
 from plugin.watch import Watched, judge_alone, look_again, look_at_the_rest, settle
@@ -45,6 +45,8 @@ class Planned:
     """A job to be: its order, and the series it takes."""
 
     order: Order
+    entry: CatalogEntry
+    """The order's pipeline, with the limits of its gate."""
     series: CompleteSeries
     again: bool
     """The same content was done before, and its result is gone."""
@@ -169,8 +171,7 @@ class Reception:
         jobs: list[Job] = []
         fates = []
         for each in planned:
-            entry = self.catalog[each.order.pipeline]
-            job, new = self.queue.submit(connection, each.series, each.order, entry, again=each.again)
+            job, new = self.queue.submit(connection, each.series, each.order, each.entry, again=each.again)
             fates.append({"rules": list(each.order.rules), "job": job.id, "new": new})
             jobs += [job] if new else []
         self._explain(connection, description, {**routing.as_json(), "jobs": fates})
@@ -187,10 +188,11 @@ class Reception:
         """What the rules ask for, with the series of every input."""
         planned = []
         for order in orders(routing):
-            entry = with_gate(self.catalog[order.pipeline], order.gate)
+            entry = entry_of(self.catalog, order)
             series = with_inputs(self.orthanc, description.series, order, entry.manifest)
             earlier = self.ledger.with_key(connection, job_key(series, entry, order.mode, order.output))
-            planned.append(Planned(order, series, again=earlier is not None and self._is_gone(earlier)))
+            again = earlier is not None and self._is_gone(earlier)
+            planned.append(Planned(order, entry, series, again))
         return planned
 
     def _is_gone(self, job: Job) -> bool:
@@ -220,9 +222,8 @@ class Reception:
         description = describe(self.orthanc, series_orthanc_id, ())
         order = requested(self.rule_book.rules(), pipeline)
         with self.ledger.transaction() as connection:
-            return self.queue.submit(
-                connection, description.series, order, self.catalog[pipeline], again=again
-            )
+            entry = entry_of(self.catalog, order)
+            return self.queue.submit(connection, description.series, order, entry, again=again)
 
 
 def require(unchanged: bool) -> None:

@@ -11,6 +11,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,7 @@ import sqlalchemy as sa
 from plugin.delivery.dispatch import turn_ids
 from plugin.folders import Folders
 from plugin.ledger import OPEN_STATES, Job, Ledger
-from plugin.orthanc_ends import withdraw
-from plugin.orthanc_rest import OrthancRest
+from plugin.own_results import OwnResults
 from plugin.retention_limits import DAY_S, RetentionLimits
 from plugin.routing.guards import WINDOW
 from plugin.submit import Queue, workflow_id
@@ -49,10 +49,13 @@ class Retention:
     """What cleaning needs."""
 
     limits: RetentionLimits
-    orthanc: OrthancRest
-    ledger: Ledger
+    results: OwnResults
     queue: Queue
     folders: Folders
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.results.ledger
 
     def clean(self) -> bool:
         """Once over everything; whether there may be more.
@@ -75,20 +78,25 @@ class Retention:
             return
         for kept in sorted(folder.iterdir()):
             job = self.ledger.job(kept.name)
-            ended = (job.finished if job else None) or kept.stat().st_mtime
-            if (job is None or job.state not in UNDECIDED) and ended < before(days):
-                shutil.rmtree(kept, ignore_errors=True)
-                log.info("retention: job %s: its %s was deleted", kept.name, what)
+            with self.results.alone(job) if job else nullcontext() as present:
+                ended = (job.finished if job else None) or kept.stat().st_mtime
+                if present == job and (job is None or job.state not in UNDECIDED) and ended < before(days):
+                    shutil.rmtree(kept, ignore_errors=True)
+                    log.info("retention: job %s: its %s was deleted", kept.name, what)
 
     def _delete_results(self) -> int:
         """Delivered result series go from Orthanc; what was delivered is at its destinations."""
         jobs = self._ended_before(self.limits.result_days, delivered(), JOBS.c.results_deleted.is_(None))
-        free = [job for job in jobs if not self._is_used(job)]
-        for job in free:
-            withdraw(self.orthanc, self.ledger.own_results(job))
+        return sum(self._delete_result(job) for job in jobs)
+
+    def _delete_result(self, job: Job) -> bool:
+        with self.results.alone(job) as present:
+            if present != job or self._is_used(job):
+                return False
+            self.results.withdraw(job)
             self.ledger.update(job.id, expect=("done",), results_deleted=time.time())
-            log.info("retention: job %s: its delivered results were deleted in Orthanc", job.id)
-        return len(free)
+        log.info("retention: job %s: its delivered results were deleted in Orthanc", job.id)
+        return True
 
     def _is_used(self, job: Job) -> bool:
         """Whether a result is the source of a job that is not over, or also the result of another job that is

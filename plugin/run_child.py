@@ -46,7 +46,10 @@ def _begin(hand_over: HandOver, settings: Settings, calls: str, bell: Bell) -> E
     try:
         if not hand_over.is_at_node:  # it may come before the node
             prepare_database(database_url(settings.database, hand_over.state))
-        return Executor.begin(settings.database, hand_over.state, calls, bell, say_called)
+        space = settings.space(hand_over.written_folders)
+        return Executor.begin(
+            settings.database, hand_over.state, calls, bell, say_called, lambda: "; ".join(space.shortages())
+        )
     except psycopg.OperationalError as error:
         raise NoAnswer(sa.make_url(settings.database), error) from error
 

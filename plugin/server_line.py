@@ -12,13 +12,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg
 import sqlalchemy as sa
 
-from plugin.database import KEEPALIVE
+from plugin.database import KEEPALIVE, NoAnswer
+from plugin.folders import Folders
+from plugin.life_signs import FileLocks, LifeSigns
 from plugin.tables import EXECUTORS
 
 CHANNEL = "orthogen"
@@ -44,6 +46,8 @@ class ServerLine:
     calls: str
     """The payload of the notifications that concern this process."""
     on_call: Callable[[], None]
+    shortage: Callable[[], str] = str
+    """Which of this machine's disks are full; empty if none is."""
     _broken_at: float = float("-inf")
 
     @property
@@ -54,6 +58,9 @@ class ServerLine:
     def open(self) -> None:
         """Raises psycopg.Error if the server cannot be reached now; later it is tried again for ever."""
         first = self._connected()
+        # Where no session is older the server may have dropped every line a moment ago: those who live have
+        # not all taken up theirs again, and who is born now cannot tell them from the dead.
+        self._broken_at = time.monotonic() - oldest_session_s(first)
         threading.Thread(target=self._keep, args=(first,), name="server-line", daemon=True).start()
 
     def _keep(self, connection: psycopg.Connection) -> None:
@@ -93,12 +100,19 @@ class ServerLine:
 
     def _beat(self, connection: psycopg.Connection) -> None:
         connection.execute(
-            f"INSERT INTO {EXECUTORS.name} (name, calls, host, pid, started, seen)"
-            " VALUES (%s, %s, %s, %s, extract(epoch from clock_timestamp()),"
+            f"INSERT INTO {EXECUTORS.name} (name, calls, host, pid, shortage, started, seen)"
+            " VALUES (%s, %s, %s, %s, %s, extract(epoch from clock_timestamp()),"
             " extract(epoch from clock_timestamp()))"
-            " ON CONFLICT (name) DO UPDATE SET seen = EXCLUDED.seen",
-            (self.name, self.calls, self.host, self.pid),
+            " ON CONFLICT (name) DO UPDATE SET seen = EXCLUDED.seen, shortage = EXCLUDED.shortage",
+            (self.name, self.calls, self.host, self.pid, self.shortage()),
         )
+
+
+def oldest_session_s(connection: psycopg.Connection) -> float:
+    """Age of the oldest session of this role: for so long at least the server has dropped nobody."""
+    age = "SELECT max(extract(epoch from clock_timestamp() - backend_start))::float8 FROM pg_stat_activity"
+    found = connection.execute(f"{age} WHERE usename = current_user".encode()).fetchone()
+    return float(found[0]) if found and found[0] else 0.0
 
 
 @dataclass(frozen=True)
@@ -114,17 +128,30 @@ class ServerLocks:
 
     @contextmanager
     def held_if_dead(self, name: str) -> Iterator[bool]:
+        with self.engine.begin() as connection:
+            hang_up_if_silent(connection, name)
+        with self.alone(name) as free:
+            yield free
+            if free:
+                with self.engine.begin() as connection:
+                    connection.execute(sa.delete(EXECUTORS).where(EXECUTORS.c.name == name))
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
         key = lock_key(name)
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            hang_up_if_silent(connection, name)
             free = bool(connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar_one())
             try:
                 yield free
-                if free:
-                    connection.execute(sa.delete(EXECUTORS).where(EXECUTORS.c.name == name))
             finally:
                 if free:
-                    connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+                    with suppress(NoAnswer):  # then the server has let go of it already
+                        connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+
+
+def life_signs(engine: sa.Engine, folders: Folders) -> LifeSigns:
+    """Of the processes that share this database."""
+    return ServerLocks(engine) if engine.dialect.name == "postgresql" else FileLocks(folders.locks)
 
 
 @dataclass(frozen=True)
@@ -137,12 +164,15 @@ class Elsewhere:
     pid: int
     silent_s: float
     """Since its last heartbeat, by the database's clock."""
+    shortage: str
+    """Which of its disks are full; empty if none is."""
 
 
 def all_executors(engine: sa.Engine) -> list[Elsewhere]:
     """Those with a heartbeat in the last half minute; none on SQLite, where the node starts all of them."""
     silent_s = (SECONDS_OF_THE_DATABASE - EXECUTORS.c.seen).label("silent_s")
-    shown = (EXECUTORS.c.name, EXECUTORS.c.calls, EXECUTORS.c.host, EXECUTORS.c.pid, silent_s)
+    names = ("name", "calls", "host", "pid", "shortage")
+    shown = (*(EXECUTORS.c[name] for name in names), silent_s)
     if engine.dialect.name != "postgresql":
         return []
     with engine.connect() as connection:

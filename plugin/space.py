@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -33,6 +34,10 @@ class NoSpace(PassingTrouble):
     """A disk is full, here or at Orthanc."""
 
 
+class NoSpaceHere(NoSpace):
+    """A disk of this very machine is."""
+
+
 @dataclass(frozen=True)
 class Space:
     """The folders that must have room."""
@@ -42,11 +47,14 @@ class Space:
     """Of 10^6 bytes, on each of their file systems."""
 
     def free_bytes(self) -> dict[Path, int]:
-        """What an ordinary user may still write, by folder; the first one speaks for its file system."""
+        """What an ordinary user may still write, by folder; the first one speaks for its file system, and one
+        that cannot be looked at says nothing.
+        """
         found: dict[int, tuple[Path, int]] = {}
-        for folder in filter(Path.is_dir, self.folders):
-            state = os.statvfs(folder)
-            found.setdefault(folder.stat().st_dev, (folder, state.f_bavail * state.f_frsize))
+        for folder in self.folders:
+            with suppress(OSError):
+                state = os.statvfs(folder)
+                found.setdefault(folder.stat().st_dev, (folder, state.f_bavail * state.f_frsize))
         return dict(found.values())
 
     def shortages(self) -> list[str]:
@@ -59,11 +67,11 @@ class Space:
         ]
 
     def require(self) -> None:
-        """Raises NoSpace below the floor."""
+        """Raises NoSpaceHere below the floor."""
         shortages = self.shortages()
         if shortages:
             what, _, remedy = shortages[0].rpartition("; ")
-            raise NoSpace(what, remedy=remedy)
+            raise NoSpaceHere(what, remedy=remedy)
 
 
 class Alarm:
@@ -84,12 +92,12 @@ class Alarm:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Raises NoSpace that names the folder: the operating system's own error does not."""
+    """Raises NoSpaceHere that names the folder: the operating system's own error does not."""
     try:
         path.write_bytes(content)
     except OSError as error:
         if error.errno in FULL:
-            raise NoSpace(f"disk full: {path.parent} takes no more files", remedy=REMEDY) from error
+            raise NoSpaceHere(f"disk full: {path.parent} takes no more files", remedy=REMEDY) from error
         raise
 
 
@@ -98,7 +106,7 @@ def no_space_in(error: BaseException) -> NoSpace | None:
     if isinstance(error, NoSpace):
         return error
     if isinstance(error, OSError) and error.errno in FULL:
-        return NoSpace("disk full: a folder of this node takes no more files", remedy=REMEDY)
+        return NoSpaceHere("disk full: a folder of this machine takes no more files", remedy=REMEDY)
     return None
 
 
@@ -111,7 +119,7 @@ def once_there_is_room(work: Callable[[], T], space: Space | None = None) -> T:
     pause_s = LOOK_EVERY_S
     while True:
         if space is not None:
-            _await_room(space)
+            await_room(space)
         try:
             return work()
         except Exception as error:
@@ -123,7 +131,8 @@ def once_there_is_room(work: Callable[[], T], space: Space | None = None) -> T:
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
-def _await_room(space: Space) -> None:
+def await_room(space: Space) -> None:
+    """Returns once every disk is above its floor."""
     said: Iterable[str] = ()
     while shortages := space.shortages():
         if not said:

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from dbos import DBOSClient, EnqueueOptions
 
-from pipelines.catalog import CatalogEntry, with_gate
+from pipelines.catalog import Catalog, CatalogEntry, with_gate
 from plugin.ended import ACTIVE, Seldom, ended_among
 from plugin.json_rows import JsonRows
 from plugin.ledger import FurtherSeries, Instances, Job, Ledger
@@ -66,6 +66,11 @@ def job_key(series: CompleteSeries, entry: CatalogEntry, mode: str, output: str 
     return hashlib.sha256(json.dumps(parts).encode("ascii")).hexdigest()
 
 
+def entry_of(catalog: Catalog, order: Order) -> CatalogEntry:
+    """The order's pipeline, under the limits of its gate that the rule names."""
+    return with_gate(catalog[order.pipeline], order.gate)
+
+
 class Queue:
     """Where jobs are put for the workers."""
 
@@ -86,9 +91,9 @@ class Queue:
         again: bool,
     ) -> tuple[Job, bool]:
         """The job for this content, and whether it is new; `again` makes a new one even if it was done
-        before.
+        before. `entry`: with the limits of the order's gate (`entry_of`).
         """
-        key = job_key(series, with_gate(entry, order.gate), order.mode, order.output)
+        key = job_key(series, entry, order.mode, order.output)
         earlier = self._ledger.with_key(connection, key)
         if earlier is not None and not again:
             if earlier.state == "failed":  # what a person cancelled stays cancelled
@@ -103,7 +108,9 @@ class Queue:
         """What failed is tried again when the content comes again."""
         following = replace(job, attempts=job.attempts + 1, state="queued")
         anew = {**_begun_anew(), "attempts": following.attempts, "reasons": [], "crashes": 0}
-        self._ledger.update_in(connection, job.id, expect=(job.state,), **anew)
+        expect = (job.state,)
+        if not self._ledger.update_in(connection, job.id, expect=expect, attempt=job.attempts, **anew):
+            return job  # a person was faster
         self.enqueue(following, connection)
         return following
 

@@ -256,6 +256,7 @@ EXECUTORS = sa.Table(
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("started", sa.Float, nullable=False),
     sa.Column("seen", sa.Float, nullable=False),
+    sa.Column("shortage", sa.Text, nullable=False, server_default=""),
 )
 """The processes of all machines that take work (PostgreSQL only): `calls` is what they take, `seen` their
-last heartbeat by the database's clock."""
+last heartbeat by the database's clock, `shortage` which of their disks are full (empty: none)."""

@@ -43,6 +43,12 @@ def after_results(job: Job) -> str:
     return "delivering" if job.send_to and job.mode == "live" else "done"
 
 
+def is_made(job: Job) -> bool:
+    """Whether the last attempt has made a whole result that nobody has refused: it is in Orthanc, or was."""
+    dropped = job.verdict == "HOLD" and job.on_hold == "drop"
+    return job.verdict is not None and job.stage != "rejected" and not dropped
+
+
 def queue_of(destination: str) -> str:
     """A queue for each, so that a dead destination delays no other."""
     return f"deliver-{destination}"
@@ -61,7 +67,11 @@ class Dispatch:
     def begin(self, connection: sa.Connection, job: Job) -> None:
         """Belongs in the transaction that makes the job `delivering`."""
         for destination in job.send_to:
-            self._enqueue(connection, add_delivery(connection, job.id, destination))
+            delivery = add_delivery(connection, job.id, destination)
+            if delivery.state == "failed":  # of an attempt before
+                self._reopen(connection, delivery)
+            else:
+                self._enqueue(connection, delivery)
 
     def of_job(self, job_id: str) -> list[Delivery]:
         with self.ledger.engine.connect() as connection:
@@ -90,8 +100,10 @@ class Dispatch:
     def again(self, job: Job) -> bool:
         """What failed or was cancelled of a job's deliveries once more, past the inference.
 
-        False if the job has none, or is not in such a state.
+        False if the job has none, is not in such a state, or has no result any more.
         """
+        if not is_made(job):
+            return False
         with self.ledger.transaction() as connection:
             undelivered = [one for one in deliveries_in(connection, job_id=job.id) if one.state == "failed"]
             reasons = [reason for reason in job.reasons if not reason.startswith(FAILED)]
@@ -101,21 +113,20 @@ class Dispatch:
                 "finished": None,
                 "reasons": reasons,
             }
-            expect = ("failed", "cancelled")
-            if not undelivered or not self.ledger.update_in(connection, job.id, expect=expect, **going):
+            same: dict[str, Any] = {"expect": ("failed", "cancelled"), "attempt": job.attempts}
+            if not undelivered or not self.ledger.update_in(connection, job.id, **same, **going):
                 return False
             for delivery in undelivered:
-                try_refused_again(connection, delivery)
-                reopened = replace(delivery, turn=delivery.turn + 1, state="queued")
-                fresh: dict[str, Any] = {
-                    "state": "queued",
-                    "started": None,
-                    "finished": None,
-                    "last_error": None,
-                }
-                change_delivery(connection, delivery, expect=("failed",), turn=reopened.turn, **fresh)
-                self._enqueue(connection, reopened)
+                self._reopen(connection, delivery)
         return True
+
+    def _reopen(self, connection: sa.Connection, delivery: Delivery) -> None:
+        """A failed one; what it has delivered stays delivered."""
+        try_refused_again(connection, delivery)
+        reopened = replace(delivery, turn=delivery.turn + 1, state="queued")
+        fresh: dict[str, Any] = {"state": "queued", "started": None, "finished": None, "last_error": None}
+        change_delivery(connection, delivery, expect=("failed",), turn=reopened.turn, **fresh)
+        self._enqueue(connection, reopened)
 
     def cancel(self, connection: sa.Connection, job: Job) -> None:
         """Belongs in the transaction that cancels the job; a running one stops within seconds."""

@@ -163,7 +163,7 @@ class Rule(RuleModel):
     """Every rule that matches runs, in the order they are written, unless one before it says Stop."""
 
     name: Name
-    when: ConditionField = ALWAYS
+    when: ConditionField = Field(default=ALWAYS, json_schema_extra={"default": condition_as_json(ALWAYS)})
     series: SeriesChoice | None = None
     pipeline: Name
     mode: Mode = "live"

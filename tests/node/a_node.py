@@ -28,7 +28,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(condition: Callable[[], T | None], what: str, within_s: float = 40.0) -> T:
+def until(condition: Callable[[], T | None], what: str, within_s: float = 90.0) -> T:
     """The first value of `condition` that is not empty; fails the test when there is none in time."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
@@ -111,7 +111,7 @@ class ANode:
         query = "&".join(f"{name}={value}" for name, value in equals.items())
         return list(self.get(f"/orthogen/api/jobs?{query}"))
 
-    def ended_jobs(self, count: int, within_s: float = 60.0) -> list[dict[str, Any]]:
+    def ended_jobs(self, count: int, within_s: float = 240.0) -> list[dict[str, Any]]:
         """The jobs, once there are that many and all have ended."""
 
         def ended() -> list[dict[str, Any]] | None:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from dbos import DBOS
 from dbos._queue import queue_worker_thread
 
+from plugin import server_line
 from plugin.database import NoAnswer, database_url, is_shared, open_engine, prepare_database
 from plugin.holding import CRASHES_ALLOWED, claim, is_lost, lay_down, take_from_dead
 from plugin.ledger import Job, Ledger
@@ -221,10 +222,12 @@ def test_a_call_reaches_those_on_other_machines_whom_it_concerns(served: Shared)
 
 
 def test_a_line_that_the_server_dropped_is_taken_up_again_and_not_believed_at_once(
-    served: Shared,
+    served: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(server_line, "STEADY_AFTER_S", 5.0)
     line, rung = opened(served)
-    assert line.is_steady
+    until(lambda: line.is_steady, "a line that is believed")
+    rung.clear()
     with psycopg.connect(line.url, autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -34,6 +34,11 @@ def test_the_description_is_valid_openapi_3_1() -> None:
     assert all(operation["summary"] for operation in operations)
 
 
+def test_the_default_of_a_condition_is_shown_as_one_would_write_it() -> None:
+    rule = description(API_ROUTES)["components"]["schemas"]["Rule"]
+    assert rule["properties"]["When"]["default"] == {}
+
+
 def test_no_route_is_missing_from_the_description_or_from_the_documentation() -> None:
     app = make_app(None)  # type: ignore[arg-type]
     served = {f"{method} {route.path}" for route in app.routes for method in route.methods - {"HEAD"}}  # type: ignore[attr-defined]

@@ -23,7 +23,9 @@ from plugin.ended import ACTIVE, ENDED, IDS_AT_ONCE, Seldom, ended_among
 from plugin.folders import Folders
 from plugin.holding import claim
 from plugin.ledger import Job, Ledger
+from plugin.life_signs import FileLocks
 from plugin.orthanc_rest import OrthancAddress, OrthancRest
+from plugin.own_results import OwnResults
 from plugin.parts import Parts
 from plugin.perform import Performer, has_no_result
 from plugin.settings import Settings
@@ -121,26 +123,30 @@ def test_what_is_half_made_after_reject_retry_and_cancel_is_withdrawn(book: Book
     assert [job.id for job in book.ledger.left_behind(before=(cancelled.finished or 0) + 1)] == ["job"]
 
 
-def test_an_attempt_whose_claim_the_database_did_not_answer_is_performed_all_the_same(book: Book) -> None:
+def test_an_attempt_whose_claim_the_database_did_not_answer_is_performed_all_the_same(
+    book: Book, tmp_path: Path
+) -> None:
     job = book.add(pipeline="none-such")
-    assert a_performer(FirstUnanswered(book.ledger.engine)).perform(job.id, 1) == "failed"
+    assert a_performer(FirstUnanswered(book.ledger.engine), tmp_path).perform(job.id, 1) == "failed"
     assert (book.job().state, book.job().attempts) == ("failed", 1)
     assert "there is no pipeline 'none-such'" in book.job().reasons[0]
 
 
-def test_an_attempt_that_is_not_the_present_one_is_left_alone_after_a_silence(book: Book) -> None:
+def test_an_attempt_that_is_not_the_present_one_is_left_alone_after_a_silence(
+    book: Book, tmp_path: Path
+) -> None:
     job = book.add(attempts=2)
-    assert a_performer(FirstUnanswered(book.ledger.engine)).perform(job.id, 1) == "interrupted"
+    performer = a_performer(FirstUnanswered(book.ledger.engine), tmp_path)
+    assert performer.perform(job.id, 1) == "interrupted"
     assert (book.job().state, book.job().attempts) == ("queued", 2)
 
 
-def a_performer(ledger: Ledger) -> Performer:
+def a_performer(ledger: Ledger, folder: Path) -> Performer:
     settings = Settings()
     nowhere = OrthancRest(OrthancAddress(f"http://127.0.0.1:{free_port()}", None))
     return Performer(
         name="worker",
-        orthanc=nowhere,
-        ledger=ledger,
+        results=OwnResults(nowhere, ledger, FileLocks(folder / "locks")),
         queue=Queue(ledger),
         dispatch=Dispatch(ledger),
         catalog=Catalog.load([]),

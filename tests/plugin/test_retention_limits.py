@@ -18,7 +18,9 @@ from plugin.delivery.deliveries import add_delivery, change_delivery
 from plugin.folders import Folders
 from plugin.gate_report.kept import has_report, keep_report
 from plugin.ledger import Ledger
+from plugin.life_signs import FileLocks
 from plugin.orthanc_rest import OrthancAddress, OrthancRest
+from plugin.own_results import OwnResults
 from plugin.retention import Retention
 from plugin.retention_limits import RetentionLimits
 from plugin.settings import settings_problems
@@ -42,7 +44,8 @@ def retention(tmp_path: Path) -> Iterator[Retention]:
         **{name: A_SECOND for name in RetentionLimits.model_fields if name != "result_days"}
     )
     nowhere = OrthancRest(OrthancAddress("http://127.0.0.1:1", None))
-    yield Retention(limits, nowhere, ledger, Queue(ledger), Folders(tmp_path))
+    results = OwnResults(nowhere, ledger, FileLocks(tmp_path / "locks"))
+    yield Retention(limits, results, Queue(ledger), Folders(tmp_path))
     ledger.engine.dispose()
 
 
