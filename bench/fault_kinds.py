@@ -28,6 +28,8 @@ class Study:
     sources: Slices
     modality: str
     spacing_mm: float
+    body_part: str = ""
+    """What its header says; empty where that is not known."""
 
     @property
     def contrast_unit(self) -> float:

@@ -16,7 +16,7 @@ from pipelines.pipeline import Pipeline, open_pipeline
 from pipelines.volume import SliceGrid, SliceResult, SliceValues
 from plugin.settings import REPOSITORY
 
-MR_STAND_IN = {
+NON_LOCAL_MEANS = {
     "Name": "non-local-means",
     "Version": "1.0.0",
     "Task": "denoise",
@@ -26,13 +26,8 @@ MR_STAND_IN = {
     "Description": "A classical denoiser in the place of a trained one.",
     "Inputs": [{"Name": "slices", "Modality": "MR", "Quantity": "mr_signal"}],
     "Model": {"File": "none.onnx", "Sha256": "0" * 64, "Input": "slices", "Output": "denoised"},
-    "Gate": {
-        "OutOfDistributionWarn": 1.5,
-        "OutOfDistributionHold": 2.0,
-        "SourceGhostsWarn": 2.5,
-        "SourceGhostsHold": 4.5,
-    },
 }
+"""Judged by the limits that mr-denoise ships."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +37,9 @@ class Judge:
     manifest: Manifest
     denoise: Denoise
 
-    def judge(self, sources: Slices, results: Slices) -> Verdict:
-        part = "CHEST" if self.manifest.inputs[0].modality == "CT" else "BRAIN"
-        gate = Gate(self.manifest, body_part=part)
+    def judge(self, sources: Slices, results: Slices, body_part: str) -> Verdict:
+        """`body_part`: what the header says."""
+        gate = Gate(self.manifest, body_part=body_part)
         for index, (source, result) in enumerate(zip(sources, results, strict=True)):
             values = np.ascontiguousarray(result, np.float32)
             gate.observe(SliceResult(SliceValues(index, np.ascontiguousarray(source, np.float32)), values))
@@ -54,12 +49,14 @@ class Judge:
 def judges(*, mr_denoise: bool = False) -> Mapping[str, Judge]:
     """By modality. Non-local means for MR unless `mr_denoise`: diffusion takes a second a slice."""
     catalog = Catalog.load([REPOSITORY / "pipelines"])
+    stand_in = Manifest.model_validate(NON_LOCAL_MEANS)
+    stand_in = stand_in.model_copy(update={"gate": catalog["mr-denoise"].manifest.gate})
     shipped = [catalog[name] for name in ("ct-denoise", *["mr-denoise"] * mr_denoise)]
     found = {
         entry.manifest.inputs[0].modality: Judge(entry.manifest, through(open_pipeline(entry, Execution())))
         for entry in shipped
     }
-    return {"MR": Judge(Manifest.model_validate(MR_STAND_IN), non_local_means), **found}
+    return {"MR": Judge(stand_in, non_local_means), **found}
 
 
 def through(pipeline: Pipeline) -> Denoise:

@@ -2,8 +2,8 @@
 
 Floor: `session.run` over the same prepared slices, by as many threads as the node uses, in this process. The
 job's wall time is the worker's own, from its start to its end in the ledger; in it are fetching from Orthanc,
-decoding, preparing, checking, writing and storing. Run it on a quiet machine: `python -m bench.whole_path
-[slices]`.
+decoding, preparing, checking, writing and storing. Wall times want a quiet machine; processor time, of
+Orthanc and of our processes from the job's start to its end, less so: `python -m bench.whole_path [slices]`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import onnxruntime
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
+from bench.processor_time import used_s
 from pipelines.catalog import Catalog, CatalogEntry
 from plugin.demo.client import Visitor
 from plugin.demo.send import Receiver, send_folder
@@ -39,12 +40,13 @@ def main(slices: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         series = Path(scratch) / "series"
         study_uid = long_series(series, slices)
-        floor_s = min(inference_only(entry, slices) for _ in range(2))
-        job, received_s = in_a_node(Path(scratch), series, study_uid)
+        floor_s, floor_cpu_s = map(min, zip(*(inference_only(entry, slices) for _ in range(2)), strict=True))
+        job, received_s, samples = in_a_node(Path(scratch), series, study_uid)
     wall_s = seconds(job["finished"]) - seconds(job["started"])
     print(f"slices                         {slices} of 512 x 512, {os.cpu_count()} cores")
     print(f"floor, inference only          {floor_s:8.2f} s   {1000 * floor_s / slices:6.1f} ms a slice")
     print(f"job, in the node               {wall_s:8.2f} s   ratio to the floor {wall_s / floor_s:.3f}")
+    print_processor_time(between(samples, job), slices, floor_cpu_s)
     print(f"first C-STORE to last result   {received_s:8.2f} s   (quiet time of the rules included)")
 
 
@@ -65,8 +67,8 @@ def long_series(folder: Path, slices: int) -> str:
     return str(study_uid)
 
 
-def inference_only(entry: CatalogEntry, slices: int) -> float:
-    """Seconds for nothing but `session.run`, by one thread per core."""
+def inference_only(entry: CatalogEntry, slices: int) -> tuple[float, float]:
+    """Seconds, and processor seconds, for nothing but `session.run`, by one thread per core."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(entry.read_model(), options, providers=["CPUExecutionProvider"])
@@ -74,13 +76,17 @@ def inference_only(entry: CatalogEntry, slices: int) -> float:
     channels = session.get_inputs()[0].shape[1]
     values = np.random.default_rng(0).normal(0, 0.05, (1, channels, 512, 512)).astype(np.float32)
     session.run(None, {name: values})
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
         list(threads.map(lambda _: session.run(None, {name: values}), range(slices)))
-    return time.perf_counter() - started
+    return time.perf_counter() - started, time.process_time() - used
 
 
-def in_a_node(scratch: Path, series: Path, study_uid: str) -> tuple[dict[str, Any], float]:
+def in_a_node(
+    scratch: Path, series: Path, study_uid: str
+) -> tuple[dict[str, Any], float, list[tuple[float, dict[str, float]]]]:
+    """The job, the seconds from the first C-STORE, and the processor time used so far at many moments."""
+    samples = []
     wishes = Wishes(REPOSITORY / "orthanc.json", scratch / "storage", free_port(), free_port())
     configuration = effective_configuration(wishes)
     with Running.start(find_orthanc(), configuration, wishes.configuration) as running:
@@ -88,10 +94,31 @@ def in_a_node(scratch: Path, series: Path, study_uid: str) -> tuple[dict[str, An
         started = time.perf_counter()
         send_folder(series, Receiver("127.0.0.1", configuration["DicomPort"], "ORTHOGEN"))
         sent_s = time.perf_counter() - started
-        fate = Visitor(running.url).await_fate(study_uid, within_s=1800, tick=lambda _: None)
+        orthanc_pid = running.process.pid
+        fate = Visitor(running.url).await_fate(
+            study_uid, within_s=1800, tick=lambda _: samples.append((time.time(), used_s(orthanc_pid)))
+        )
+        samples.append((time.time(), used_s(orthanc_pid)))
         rate = len(list(series.iterdir())) / sent_s
         print(f"C-STORE in                     {sent_s:8.2f} s   {rate:6.1f} instances/s")
-        return fate["jobs"][0], time.perf_counter() - started
+        return fate["jobs"][0], time.perf_counter() - started, samples
+
+
+def between(samples: list[tuple[float, dict[str, float]]], job: dict[str, Any]) -> dict[str, float]:
+    """Processor seconds by process from the last sample before the job to the first after it."""
+    before = [used for moment, used in samples if moment <= seconds(job["started"])][-1]
+    after = next(used for moment, used in samples if moment >= seconds(job["finished"]))
+    return {name: used - before.get(name, 0.0) for name, used in after.items()}
+
+
+def print_processor_time(used: dict[str, float], slices: int, floor_cpu_s: float) -> None:
+    parts = ", ".join(f"{name} {1000 * s / slices:.1f}" for name, s in sorted(used.items()))
+    print(f"processor time, floor          {1000 * floor_cpu_s / slices:8.1f} ms a slice")
+    total_s = sum(used.values())
+    print(
+        f"processor time, job            {1000 * total_s / slices:8.1f} ms a slice ({parts}): "
+        f"ratio to the floor {total_s / floor_cpu_s:.3f}"
+    )
 
 
 def seconds(moment: str) -> float:

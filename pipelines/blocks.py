@@ -7,6 +7,7 @@ so hardly any pixel changes class by its noise.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,7 @@ class SliceBlocks:
             measured=(source > floor) & unpadded,
         )
 
+    @cached_property
     def gradient(self) -> Blocks:
         """Size of the smoothed source's slope, in values per block."""
         along_rows, along_columns = np.gradient(self.smooth)
@@ -67,6 +69,14 @@ def block_means(values: NDArray[np.float32]) -> Blocks:
     sums = by_row[:, 0::BLOCK] + by_row[:, 1::BLOCK] + by_row[:, 2::BLOCK] + by_row[:, 3::BLOCK]
     means: Blocks = sums / np.float32(BLOCK * BLOCK)
     return means
+
+
+def middle(values: NDArray[np.float32]) -> float:
+    """The median of at least one value, none of them NaN; `numpy.median` to the bit, at half its cost."""
+    half = values.size // 2
+    if values.size % 2:
+        return float(np.partition(values, half, axis=None)[half])
+    return float(np.partition(values, (half - 1, half), axis=None)[half - 1 : half + 1].mean())
 
 
 def _unpadded(padding: Mask | None, shape: tuple[int, ...]) -> Mask:

@@ -2,9 +2,10 @@
 
 Without raw data the source image is all that was measured. Its coarse structure and mean values have little
 noise (the noise of filtered back-projection rises with frequency: Riederer, Pelc and Chesler 1978, Phys Med
-Biol 23:446), so a denoiser has no reason to change them, and a generative one no right to. Both kinds take
+Biol 23:446), so a denoiser has no reason to change them, and a generative one no right to. Two kinds take
 the coarse part of the change back and leave the fine part: the low-pass kind as in ILVR (Choi et al. 2021,
-arXiv 2108.02938), there at each sampling step, here on the finished slice.
+arXiv 2108.02938), there at each sampling step, here on the finished slice. The third kind, `Restraint`, takes
+back what may not be noise, whatever its scale.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pipelines.manifest_part import ManifestPart
+from pipelines.restraint import Restraint
 from pipelines.volume import SliceResult
 
 Mask = NDArray[np.bool_]
@@ -37,7 +39,7 @@ class LowPass(ManifestPart):
     cutoff_per_mm: float = Field(gt=0)
     """Cycles per millimetre, in every direction of the slice."""
 
-    def coarse(self, change: Values, measured: Mask, spacing_mm: PixelSpacing) -> Values:
+    def taken_back(self, source: Values, change: Values, measured: Mask, spacing_mm: PixelSpacing) -> Values:
         """The part of (rows, columns) `change` to take back."""
         doubled = np.pad(change, [(0, side) for side in change.shape], mode="symmetric")
         spectrum = np.fft.rfft2(doubled)
@@ -57,7 +59,7 @@ class LocalMean(ManifestPart):
     window_mm: float = Field(gt=0)
     """Side of the square window, brought to the nearest odd number of pixels."""
 
-    def coarse(self, change: Values, measured: Mask, spacing_mm: PixelSpacing) -> Values:
+    def taken_back(self, source: Values, change: Values, measured: Mask, spacing_mm: PixelSpacing) -> Values:
         """The part of (rows, columns) `change` to take back; 0 where nothing around was measured."""
         reach = [round((self.window_mm / spacing - 1) / 2) for spacing in spacing_mm]
         counted = _sums(measured.astype(np.float64), reach)
@@ -65,19 +67,21 @@ class LocalMean(ManifestPart):
         return (total / np.maximum(counted, 1)).astype(np.float32)
 
 
-Consistency = Annotated[LowPass | LocalMean, Field(discriminator="kind")]
+Consistency = Annotated[LowPass | LocalMean | Restraint, Field(discriminator="kind")]
 
 
 def consistent(
-    declared: LowPass | LocalMean | None, result: SliceResult, spacing_mm: PixelSpacing
+    declared: LowPass | LocalMean | Restraint | None, result: SliceResult, spacing_mm: PixelSpacing
 ) -> SliceResult:
-    """`result` less the coarse part of its change; padded pixels and any spread stay as they are."""
+    """`result` less what is taken back of its change; padded pixels and any spread stay as they are."""
     if declared is None:
         return result
     padding = result.source.padding
     measured = ~padding if padding is not None else np.ones(result.values.shape, np.bool_)
-    coarse = declared.coarse(result.values - result.source.values, measured, spacing_mm)
-    return replace(result, values=np.where(measured, result.values - coarse, result.values))
+    source = result.source.values
+    back = declared.taken_back(source, result.values - source, measured, spacing_mm)
+    values = result.values - back
+    return replace(result, values=values if padding is None else np.where(measured, values, result.values))
 
 
 @lru_cache(maxsize=4)

@@ -29,6 +29,12 @@ class GateThresholds(ManifestPart):
     structure_warn: float | None = Field(default=None, gt=0, le=1)
     """Correlation of the size of the change with the edges of the source, 0 (noise) to 1 (edges)."""
     structure_hold: float | None = Field(default=None, gt=0, le=1)
+    texture_kept_warn: float | None = Field(default=None, gt=0)
+    """CT: noise left over the least at which SSIM does not fall against a scan of twice the dose."""
+    texture_kept_hold: float | None = Field(default=None, gt=0)
+    lung_share_removed_warn: float | None = Field(default=None, gt=0, lt=1)
+    """CT: power of the change over the source's variance in the lung: below, little noise was there."""
+    lung_share_removed_hold: float | None = Field(default=None, gt=0, lt=1)
     local_change_warn: float | None = Field(default=9.0, gt=0)
     """Largest change over 12 x 12 pixels, as a multiple of what is usual in the slice."""
     local_change_hold: float | None = Field(default=12.0, gt=0)
@@ -51,6 +57,14 @@ class GateThresholds(ManifestPart):
     source_ghosts_warn: float | None = Field(default=None, gt=0)
     """CT: unevenness of the air around the patient over its noise; MR: its bright parts, % of the signal."""
     source_ghosts_hold: float | None = Field(default=None, gt=0)
+    source_motion_warn: float | None = Field(default=None, gt=0, lt=1)
+    """What a small network says of motion in the source, 0 to 1, in the worst quarter of its slices."""
+    source_motion_hold: float | None = Field(default=None, gt=0, lt=1)
+    source_metal_streaks_warn: float | None = Field(default=None, gt=0, lt=1)
+    """The same of metal: rods with streaks in CT, voids with a bright rim in MR."""
+    source_metal_streaks_hold: float | None = Field(default=None, gt=0, lt=1)
+    source_grain_warn: Bounds | None = None
+    """Finest noise of the source over noise two pixels wide: how sharp its kernel is; 1 is white noise."""
     source_metal_warn_permille: float | None = Field(default=0.1, gt=0)
     """Pixels of a CT slice above 2500 HU."""
     source_metal_hold_permille: float | None = Field(default=1.0, gt=0)
@@ -58,7 +72,7 @@ class GateThresholds(ManifestPart):
     """Brightest thousandth of an MR slice over its brightest hundredth."""
     source_peak_hold: float | None = Field(default=2.0, gt=1)
     lung_share_warn: float | None = Field(default=0.02, ge=0, lt=0.1)
-    """Of the tissue of a CT series whose header says chest, median over the slices."""
+    """Of the tissue of a CT series whose header says chest, what a quarter of its slices reach."""
     lung_share_hold: float | None = Field(default=None, ge=0, lt=0.1)
     air_warn_hu: Bounds | None = (-1060.0, -930.0)
     """Where a CT series' histogram has its peak of air."""

@@ -14,6 +14,7 @@ from pipelines.contrast import Contrast
 from pipelines.gate_thresholds import GateThresholds
 from pipelines.manifest_part import Bounds, FileName, ManifestPart
 from pipelines.model_file import EncoderFile, ModelFile
+from pipelines.restraint import Restraint
 from pipelines.sampling.settings import SamplerSettings
 from pipelines.spatial_steps import Crop, Orient, Resample
 from pipelines.steps import Clip, Normalise, Scale
@@ -189,6 +190,8 @@ def _step_contradictions(manifest: Manifest) -> Iterator[str]:
     keeps_source = manifest.task != "translate" and manifest.postprocessing is None
     if manifest.consistency and not keeps_source:
         yield "Consistency brings source values back, which a translation must not"
+    if isinstance(manifest.consistency, Restraint) and manifest.inputs[0].quantity != "hounsfield_units":
+        yield "Consistency of the kind restraint belongs to hounsfield_units"
     for place, step in enumerate(manifest.preprocessing):
         if isinstance(step, Crop | Orient | Resample) and step.dimensions != manifest.dimensions:
             yield f"the {step.step} step must name as many axes as Dimensions says ({manifest.dimensions})"

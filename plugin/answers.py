@@ -110,6 +110,7 @@ class OtherWorkerAnswer(TypedDict):
     host: str
     pid: int
     silent_seconds: float
+    shortage: str
 
 
 @exactly

@@ -7,7 +7,17 @@ from typing import Literal
 
 from pipelines.evaluation.detection import Reading
 from pipelines.evaluation.document import Figure, FigureTest, Headline, PatientRow
-from pipelines.evaluation.figures import INPUT, LOOKUP, NLM, RESULT, FigureTable, Quantity
+from pipelines.evaluation.figures import (
+    ATTAINABLE,
+    CURVE,
+    INPUT,
+    LOOKUP,
+    NLM,
+    RESULT,
+    TV,
+    FigureTable,
+    Quantity,
+)
 from pipelines.evaluation.paired import signed_ranks
 from pipelines.evaluation.survival import Measurement
 from pipelines.measures.agreement import bland_altman
@@ -15,7 +25,7 @@ from pipelines.measures.intervals import Interval, PairedTest, bootstrap_mean, h
 
 Over = Literal["patients", "phantom images", "lesions"]
 ByPatient = Mapping[Quantity, Mapping[str, float]]
-BASELINES = (INPUT, NLM, LOOKUP)
+BASELINES = (INPUT, NLM, TV, LOOKUP)
 HEADLINE_FIGURES = ("rmse", "psnr", "ssim", "ms-ssim")
 MAIN_MASKS = ("body", "foreground")
 MAIN_WINDOWS = ("", "soft tissue", "signal")
@@ -44,11 +54,12 @@ def figures_of(intervals: Mapping[Quantity, Interval], over: Over = "patients") 
 
 def against_baselines(values: ByPatient) -> tuple[FigureTest, ...]:
     """The result against each baseline, figure by figure; adjusted over all of them."""
+    learned = sorted({quantity.image for quantity in values if quantity.image.startswith(CURVE)})
     found = {
         (quantity, against): signed_ranks(quantity.better, values[quantity], values[quantity.of(against)])
         for quantity in values
         if quantity.image == RESULT
-        for against in BASELINES
+        for against in (*BASELINES, *learned)
         if quantity.of(against) in values and values[quantity].keys() & values[quantity.of(against)].keys()
     }
     raw = {f"{q.key} / {a}": test.p for (q, a), test in found.items() if test.p is not None}
@@ -84,7 +95,8 @@ def headline_of(figures: Iterable[Figure]) -> Headline:
     headline: Headline = {}
     for figure in sorted(figures, key=lambda each: (each.image != RESULT, each.image)):
         main = figure.mask in MAIN_MASKS and figure.window in MAIN_WINDOWS
-        if not (figure.tier == 1 and not figure.group and main and figure.figure in HEADLINE_FIGURES):
+        whole = figure.tier == 1 and not figure.group and figure.image != ATTAINABLE
+        if not (whole and main and figure.figure in HEADLINE_FIGURES):
             continue
         interval = {"Mean": figure.mean, "Low95": figure.low95, "High95": figure.high95}
         known = {name: value for name, value in interval.items() if value is not None}

@@ -1,45 +1,41 @@
-"""What a pipeline has to beat: the input itself, non-local means, a translation's intensity lookup."""
+"""What a denoiser has to beat: non-local means and total variation, told as much of the noise as wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from skimage.restoration import denoise_nl_means
+from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
-from pipelines.evaluation.scale import SeriesScale
-from pipelines.evaluation.subject import Image, Mask, Subject, Triple
+from pipelines.evaluation.figures import NLM, TV
+from pipelines.evaluation.subject import Image, Mask, Triple
 from pipelines.measures.differences import rmse
 from pipelines.measures.noise_level import noise_level
+from pipelines.measures.regions import box_around
 
 NoiseKnowledge = Literal["estimated", "oracle"]
+Baseline = Literal["nlm", "tv"]
 PATCH_PIXELS, REACH_PIXELS = 5, 6
-STRENGTH = 0.8
-"""h over the noise, as scikit-image's documentation advises where the noise is known."""
+ITERATIONS = 100
 ORACLE_STRENGTHS = (0.45, 0.7, 1.0)
-LOOKUP_BINS = 256
+"""Over the noise: h of non-local means, the weight of total variation."""
 
 
-def non_local_means(triple: Triple, mask: Mask, spacing_mm: float, knows: NoiseKnowledge) -> Image:
-    """Non-local means (Buades, Coll and Morel 2005), patches of 5, reach of 6 pixels.
+@dataclass(frozen=True)
+class Filter:
+    """A way to denoise a slice, given the noise and a strength in units of it."""
 
-    `estimated`: told the input's noise as `noise_level` finds it, h = 0.8 of it. `oracle`: told the true
-    deviation of input minus reference in the mask, and the best of three h by the true RMSE.
-    """
-    if knows == "estimated":
-        noise = noise_level(triple.source, mask, spacing_mm)
-        return _filtered(triple.source, noise, STRENGTH)
-    noise = float(np.std((triple.source - triple.reference)[mask]))
-    tried = [_filtered(triple.source, noise, strength) for strength in ORACLE_STRENGTHS]
-    return min(tried, key=lambda image: rmse(image, triple.reference, mask))
+    image: str
+    filtered: Callable[[Image, float, float], Image]
+    usual: float
+    """Strength where the noise is estimated."""
 
 
-def _filtered(image: Image, noise: float, strength: float) -> Image:
-    if noise <= 0:
-        return image
+def non_local_means(image: Image, noise: float, strength: float) -> Image:
+    """Buades, Coll and Morel 2005: patches of 5, reach of 6 pixels."""
     filtered: Image = denoise_nl_means(
         image,
         patch_size=PATCH_PIXELS,
@@ -51,35 +47,46 @@ def _filtered(image: Image, noise: float, strength: float) -> Image:
     return filtered
 
 
-@dataclass(frozen=True)
-class IntensityLookup:
-    """The best translation that looks at nothing but a pixel's own intensity, told the answer.
+def total_variation(image: Image, noise: float, strength: float) -> Image:
+    """Rudin, Osher and Fatemi 1992, by Chambolle's projections (2004)."""
+    filtered: Image = denoise_tv_chambolle(  # type: ignore[no-untyped-call]
+        image, weight=strength * noise, max_num_iter=ITERATIONS
+    ).astype(np.float32)
+    return filtered
 
-    For each of 256 intensities of the source, the mean of the reference in this very series: no curve from
-    intensity to intensity has a smaller squared error, so a translation that beats it has seen anatomy.
+
+FILTERS: Mapping[Baseline, Filter] = MappingProxyType(
+    {"nlm": Filter(NLM, non_local_means, 0.8), "tv": Filter(TV, total_variation, 0.7)}
+)
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Which filters, and what they are told.
+
+    `estimated`: the input's noise as `noise_level` finds it. `oracle`: the true deviation of input minus
+    reference in the mask, and the best of three strengths by the true RMSE.
     """
 
-    edges: NDArray[np.float64]
-    means: NDArray[np.float64]
+    names: tuple[Baseline, ...] = ("nlm", "tv")
+    knows: NoiseKnowledge = "estimated"
 
-    @classmethod
-    def of(cls, subject: Subject, scale: SeriesScale) -> IntensityLookup:
-        found = list(_foreground_pixels(subject, scale))
-        source = np.concatenate([pixels[0] for pixels in found]) if found else np.zeros(1)
-        reference = np.concatenate([pixels[1] for pixels in found]) if found else np.zeros(1)
-        edges = np.unique(np.quantile(source, np.linspace(0, 1, LOOKUP_BINS + 1)[1:-1]))
-        place = np.searchsorted(edges, source, side="right")
-        counts = np.bincount(place, minlength=edges.size + 1)
-        sums = np.bincount(place, reference, edges.size + 1)
-        return cls(edges, sums / np.maximum(counts, 1))
-
-    def __call__(self, source: Image) -> Image:
-        translated: Image = self.means[np.searchsorted(self.edges, source, side="right")].astype(np.float32)
-        return translated
+    def images(self, triple: Triple, mask: Mask, spacing_mm: float) -> Iterator[tuple[str, Image]]:
+        """By name of the image; computed in the box around the mask, outside of it the source as it is."""
+        if self.knows == "estimated":
+            noise = noise_level(triple.source, mask, spacing_mm)
+        else:
+            noise = float(np.std((triple.source - triple.reference)[mask]))
+        for name in self.names:
+            chosen = FILTERS[name]
+            strengths = (chosen.usual,) if self.knows == "estimated" else ORACLE_STRENGTHS
+            tried = [_boxed(chosen, triple.source, mask, noise, strength) for strength in strengths]
+            yield chosen.image, min(tried, key=lambda image: rmse(image, triple.reference, mask))
 
 
-def _foreground_pixels(subject: Subject, scale: SeriesScale) -> Iterator[tuple[Image, Image]]:
-    for triple in subject.triples():
-        mask = scale.masks(triple).get(scale.main_mask)
-        if mask is not None:
-            yield triple.source[mask], triple.reference[mask]
+def _boxed(chosen: Filter, image: Image, mask: Mask, noise: float, strength: float) -> Image:
+    if noise <= 0:
+        return image
+    box, found = box_around(mask), image.copy()
+    found[box] = chosen.filtered(image[box], noise, strength)
+    return found

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipelines.evaluation import detection, survival
-from pipelines.evaluation.baselines import NoiseKnowledge
+from pipelines.evaluation.baselines import Baselines
 from pipelines.evaluation.curves import CurveSet
 from pipelines.evaluation.fidelity import Fidelity
 from pipelines.evaluation.figures import FigureTable, Quantity
 from pipelines.evaluation.inference import Inference
+from pipelines.evaluation.intensity import LearnedCurves
 from pipelines.evaluation.reading import Reading
 from pipelines.evaluation.scale import SeriesScale, series_scale
 from pipelines.evaluation.subject import Mask, Subject, Triple
 from pipelines.evaluation.texture import Texture
+from pipelines.evaluation.uncertainty import Uncertainty
 
 PICTURES = 6
 Say = Callable[[str], None]
@@ -34,7 +36,11 @@ class Wanted:
     """What is to be measured."""
 
     tiers: tuple[int, ...] = (1, 2, 3)
-    baseline_noise: NoiseKnowledge | None = "estimated"
+    baselines: Baselines | None = field(default_factory=Baselines)
+    curves: LearnedCurves | None = None
+    """Beside the best curve there is, for translations."""
+    lesion_rounds: int = 2
+    """How often 27 lesions are drawn into a series."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class WorstSlice:
 
     patient: str
     series: int
+    group: str
     error: float
     """RMSE in the main mask, in HU or percent of the window."""
     triple: Triple
@@ -63,13 +70,15 @@ class Cohort:
     measurements: list[survival.Measurement] = field(default_factory=list)
     detections: list[detection.Reading] = field(default_factory=list)
 
-    def measure(self, subject: Subject) -> None:
-        """Adds one series."""
-        scale = series_scale(subject)
-        fidelity = Fidelity(subject, scale, self.wanted.baseline_noise) if 1 in self.wanted.tiers else None
-        texture = Texture(subject, scale) if 2 in self.wanted.tiers else None
-        reading = Reading(subject, scale) if 3 in self.wanted.tiers else None
-        observers: list[Observer] = [each for each in (fidelity, texture, reading) if each is not None]
+    def measure(self, subject: Subject) -> tuple[str, ...]:
+        """Adds one series; returns what could not be measured on it, and why."""
+        scale, wanted = series_scale(subject), self.wanted
+        fidelity = Fidelity(subject, scale, wanted.baselines, wanted.curves) if 1 in wanted.tiers else None
+        uncertainty = Uncertainty(scale) if 1 in wanted.tiers else None
+        texture = Texture(subject, scale) if 2 in wanted.tiers else None
+        reading = Reading(subject, scale) if 3 in wanted.tiers else None
+        every = (fidelity, uncertainty, texture, reading)
+        observers: list[Observer] = [each for each in every if each is not None]
         for triple in subject.triples():
             masks = scale.masks(triple)
             for observer in observers:
@@ -83,6 +92,7 @@ class Cohort:
         if reading is not None and subject.keeps_values:
             self.say("  with lesions drawn in")
             self._draw_lesions(subject, scale)
+        return fidelity.notes() if fidelity is not None else ()
 
     def read_phantoms(self, *, in_hu: bool) -> None:
         """Low-contrast detectability before and after the pipeline, once for all patients."""
@@ -90,7 +100,7 @@ class Cohort:
         self.detections = list(detection.readings(self.infer, in_hu))
 
     def _draw_lesions(self, subject: Subject, scale: SeriesScale) -> None:
-        found = survival.survival(subject, scale, self.infer)
+        found = survival.survival(subject, scale, self.infer, self.wanted.lesion_rounds)
         self._add(subject, found.values)
         self.measurements += found.measurements
 
@@ -107,6 +117,6 @@ class Cohort:
         if any(worst.error >= error for worst in mine):
             return
         window = scale.windows[scale.main_window]
-        new = WorstSlice(subject.patient, subject.series, error, triple, window, scale.gain)
+        new = WorstSlice(subject.patient, subject.series, subject.group, error, triple, window, scale.gain)
         others = [worst for worst in self.worst if worst.patient != subject.patient]
         self.worst = sorted([*others, new], key=lambda worst: -worst.error)[:PICTURES]

@@ -61,6 +61,8 @@ class SeriesRow(Part):
     verdict: Literal["PASS", "WARN", "HOLD"]
     """Of the gate, without a reference. A held result is evaluated like any other."""
     reasons: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What could not be measured on it, and why."""
 
 
 class RefusedRow(Part):
@@ -91,7 +93,8 @@ class Figure(Part):
     figure: str
     unit: str
     image: str
-    """Of which image: result, input, non-local means, intensity lookup."""
+    """Of which image: result, input, a baseline (non-local means, total variation, intensity lookup, learned
+    curve and its name), or attainable."""
     mask: str
     window: str
     better: Better
@@ -167,6 +170,9 @@ class Settings(Part):
 
     tiers: tuple[Literal[1, 2, 3], ...]
     baseline_noise: Literal["estimated", "oracle", "none"]
+    baselines: tuple[str, ...] = ()
+    lesion_rounds: int = 2
+    """How often 27 lesions were drawn into a series."""
     bootstrap_resamples: int
     masks: dict[str, str]
     windows: dict[str, str]
@@ -181,7 +187,7 @@ Headline = dict[str, dict[str, dict[str, int | Number]]]
 class Evaluation(Part):
     """The whole of `evaluation.json`."""
 
-    schema_version: Literal["1.0.0"] = "1.0.0"
+    schema_version: Literal["1.0.0", "1.1.0"] = "1.1.0"
     pipeline: EvaluatedPipeline
     settings: Settings
     cohort: Cohort

@@ -10,7 +10,10 @@ from typing import Literal
 from pipelines.measures.intervals import Interval, bootstrap_mean
 
 Better = Literal["higher", "lower", "near zero", "near one", "neither"]
-RESULT, INPUT, NLM, LOOKUP, REFERENCE = "result", "input", "non-local means", "intensity lookup", "reference"
+RESULT, INPUT, NLM, TV = "result", "input", "non-local means", "total variation"
+LOOKUP, CURVE, REFERENCE = "intensity lookup", "learned curve", "reference"
+ATTAINABLE = "attainable"
+"""No image: what perfect knowledge of the anatomy would leave."""
 
 
 @dataclass(frozen=True, order=True)
@@ -22,7 +25,7 @@ class Quantity:
     unit: str
     """Empty for a pure number."""
     image: str
-    """Of which image: result, input, non-local means, intensity lookup."""
+    """Of which image: result, input, or a baseline."""
     mask: str
     window: str = ""
     """Display window it was clipped to; empty for none."""

@@ -14,8 +14,19 @@ _FIDELITY: Mapping[str, str] = {
         covariance; both clipped to the window, averaged within the mask.""",
     "non-local means": """Buades et al. 2005, patches of 5, reach of 6 pixels; told the noise as
         estimated (h = 0.8 of it), or with oracle noise the true deviation and the best of three h.""",
+    "total variation": """Rudin et al. 1992, by Chambolle 2004; weight 0.7 of the estimated noise, or with
+        oracle noise the best of three weights.""",
+    "attainable": """CT: the RMSE that perfect knowledge of the anatomy would leave, since the reference has
+        noise sf of its own beside the added se: root of the mean over the mask of sf^2 se^2 / (sf^2 + se^2),
+        both taken to vary alike over a slice. se is input minus reference; sf the most frequent local
+        deviation (8 mm) of the reference's even soft tissue (Christianson et al. 2015). Where it cannot be
+        told, the series' notes say why.""",
+    "spread": """Of pipelines that answer more than once: their standard deviation beside the error.
+        Correlation of both as root mean squares over squares of 8 x 8 pixels.""",
     "intensity lookup": """For a translation: the best curve from intensity to intensity, fitted to the very
         reference (256 bins). The result is first given the one gain that fits the reference best.""",
+    "learned curve": """For a translation: a curve from intensity to intensity that other patients taught,
+        given by --baseline-curve; with the one gain that fits the reference best.""",
 }
 _TEXTURE: Mapping[str, str] = {
     "NPS": f"""Flat squares of {spectra.SQUARE_PIXELS} pixels, each less its quadratic fit, radially averaged

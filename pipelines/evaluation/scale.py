@@ -108,7 +108,7 @@ def series_scale(subject: Subject) -> SeriesScale:
     level = None if _is_cut_out(subject) else foreground_level(reference)
     inside = np.ones(reference.shape, np.bool_) if level is None else reference > level
     upper = float(np.percentile(reference[inside], 99.5)) if inside.any() else 1.0
-    gain = 1.0 if subject.keeps_values else _gain(result[inside], reference[inside])
+    gain = 1.0 if subject.keeps_values else least_squares_gain(result[inside], reference[inside])
     window = {SIGNAL_WINDOW: (0.0, max(upper, 1e-6))}
     return SeriesScale(False, window, foreground_above=level, gain=gain)
 
@@ -127,7 +127,8 @@ def _thinned(triple: Triple) -> tuple[Image, Image]:
     return triple.reference[::2, ::2][measured], triple.result[::2, ::2][measured]
 
 
-def _gain(result: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
+def least_squares_gain(result: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
+    """What the result is multiplied with to lie closest to the reference; never negative."""
     a, b = result.astype(np.float64), reference.astype(np.float64)
     power = float(a @ a)
     return max(float(a @ b) / power, 0.0) if power > 0 else 1.0

@@ -24,6 +24,8 @@ class Triple:
     reference: Image
     measured: Mask
     """False where source or reference say that the scanner wrote no measurement."""
+    spread: Image | None = None
+    """One standard deviation of the result, where the pipeline states one."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from pipelines.volume import SliceGrid
 
 TIER = 3
 STACK = 15
-ROUNDS = 2
 LESIONS_A_ROUND = 27
 FREE_PLACES = 12
 SURVIVED = 0.5
@@ -54,6 +53,8 @@ class Stack:
 
     source: Image
     reference: Image
+    result: Image | None
+    """Where the stack is all of the series, so that no neighbour is missing."""
     masks: tuple[Mask, ...]
     """Where a lesion may lie."""
     grid: SliceGrid
@@ -76,17 +77,19 @@ class Survival:
     measurements: tuple[Measurement, ...]
 
 
-def survival(subject: Subject, scale: SeriesScale, infer: Inference) -> Survival:
-    """Draws lesions into input and reference, runs the pipeline with and without them, and measures.
+def survival(subject: Subject, scale: SeriesScale, infer: Inference, rounds: int) -> Survival:
+    """Draws lesions into input and reference, `rounds` times 27 of them, runs the pipeline with and without
+    them, and measures.
 
     Empty where the slices have no room for lesions.
     """
     stack = middle_stack(subject, scale)
     rng = np.random.default_rng(SEED)
-    without = {INPUT: stack.source, RESULT: infer(stack.source, stack.grid), REFERENCE: stack.reference}
+    plain = infer(stack.source, stack.grid) if stack.result is None else stack.result
+    without = {INPUT: stack.source, RESULT: plain, REFERENCE: stack.reference}
     sums, measurements = Sums(), list[Measurement]()
     seen: dict[tuple[Kind, str], list[tuple[float, list[float]]]] = {}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         lesions = placed_lesions(stack.masks, stack.spacing_mm, stack.between_mm, scale, LESIONS_A_ROUND, rng)
         if not lesions:
             continue
@@ -111,6 +114,7 @@ def middle_stack(subject: Subject, scale: SeriesScale) -> Stack:
     return Stack(
         source=np.stack([triple.source for triple in triples]),
         reference=np.stack([triple.reference for triple in triples]),
+        result=np.stack([triple.result for triple in triples]) if len(triples) == count else None,
         masks=tuple(roomy(triple, scale) for triple in triples),
         grid=_part_of(subject.grid, first, len(triples)),
     )

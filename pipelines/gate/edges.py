@@ -24,7 +24,7 @@ def edges_kept(result: SliceResult, blocks: SliceBlocks, inside: Mask) -> float 
     Edges are chosen by the smoothed source; what flat tissue shows of the same products is noise, and taken
     off.
     """
-    gradient = blocks.gradient()
+    gradient = blocks.gradient
     wanted = int(COMPARED * gradient.size)
     flat = _inner(inside)
     if wanted < LEAST_BLOCKS or np.count_nonzero(flat) < 4 * wanted:
@@ -66,7 +66,8 @@ def _powers(result: SliceResult, places: Places) -> tuple[float, float]:
 def _differences(values: Values, places: Places, along: tuple[int, int]) -> Values:
     """(blocks, 4, 4): each pixel's neighbour after it less the one before it."""
     inner, (rows, columns), (down, right) = np.arange(BLOCK), places, along
-    row = (rows * BLOCK)[:, np.newaxis, np.newaxis] + inner[:, np.newaxis]
-    column = (columns * BLOCK)[:, np.newaxis, np.newaxis] + inner
-    after: Values = values[row + down, column + right] - values[row - down, column - right]
+    side = values.shape[1]
+    first = (BLOCK * (side * rows + columns))[:, np.newaxis, np.newaxis]
+    at, away = first + side * inner[:, np.newaxis] + inner, side * down + right
+    after: Values = values.take(at + away) - values.take(at - away)
     return after

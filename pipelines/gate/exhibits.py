@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipelines.gate.alignment import Alignment
+from pipelines.gate.benefit import Benefit
 from pipelines.gate.measured import MeasuredSlice
 from pipelines.gate.pictures import Gallery
 from pipelines.gate.source_signs import SourceSigns
@@ -15,6 +16,7 @@ from pipelines.manifest import Manifest
 from pipelines.volume import SliceResult
 
 USUAL_AIR_HU = -1000.0
+USUAL_GRAIN = 0.5
 
 Bad = tuple[str, float | None]
 """A figure, and how bad this slice is by it; None where it was not measured."""
@@ -43,6 +45,9 @@ class Exhibits:
     def _all(self, measured: MeasuredSlice) -> Iterator[Bad]:
         figures = measured.figures
         yield from faults(measured)
+        if measured.artefacts is not None:
+            yield "source_motion", measured.artefacts.motion
+            yield "source_metal_streaks", measured.artefacts.metal
         if figures.finite:
             yield from source_bads(measured.signs, figures)
             yield from self._value_bads(measured)
@@ -68,6 +73,7 @@ class Exhibits:
             )
         if (kept := measured.edges_kept) is not None:
             yield "edges_kept", abs(kept - 1)
+        yield from worth_bads(measured.benefit)
 
     def _continue(self, alignment: Alignment | None, result: SliceResult) -> None:
         """A slice is as continuous as the more alike of its neighbours: known with the one after it."""
@@ -87,9 +93,16 @@ def faults(measured: MeasuredSlice) -> Iterator[Bad]:
     yield "unchanged_slices", 1.0 if figures.unchanged else None
 
 
+def worth_bads(found: Benefit | None) -> Iterator[Bad]:
+    if found is not None:
+        yield "texture_kept", None if found.texture_kept is None else -found.texture_kept
+        yield "lung_share_removed", None if found.lung_share_removed is None else -found.lung_share_removed
+
+
 def source_bads(signs: SourceSigns, figures: SliceFigures) -> Iterator[Bad]:
     yield "source_1st_percentile", -figures.source_range[0]
     yield "source_99th_percentile", figures.source_range[1]
+    yield "source_grain", None if signs.grain is None else abs(signs.grain - USUAL_GRAIN)
     yield "source_metal_permille", signs.metal or None
     yield "source_peak", signs.peak
     yield "source_ghosts", signs.ghosts

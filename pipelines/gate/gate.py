@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from statistics import median
 
-from pipelines.gate import judge_places, judge_source, judge_values
+from pipelines.gate import judge_benefit, judge_places, judge_source, judge_values
 from pipelines.gate.exhibits import Exhibits
 from pipelines.gate.measured import MeasuredSlice, Measurer
 from pipelines.gate.pictures import Gallery, Picture
@@ -60,6 +60,7 @@ class Gate:
         yield from judge_source.source_range(slices, manifest, gallery)
         yield from judge_source.oddity(slices, manifest, gallery)
         yield from judge_source.signs(slices, manifest, gallery)
+        yield from judge_source.artefacts(slices, manifest, gallery)
         yield from judge_source.continuity(slices, manifest)
         yield from judge_source.body_part(slices, manifest, self._body_part, gallery)
         yield from judge_values.unchanged(slices)
@@ -68,6 +69,7 @@ class Gate:
             yield from judge_values.mean_shifts(slices, manifest, gallery)
             yield from judge_values.noise(slices, manifest, gallery)
             yield from judge_values.structure(slices, manifest, gallery)
+            yield from judge_benefit.worth(slices, manifest.gate, gallery)
             yield from judge_places.local_changes(slices, manifest.gate, gallery)
             yield from judge_places.fourier_rings(slices, manifest.gate, gallery)
             yield from judge_places.sharpness(slices, manifest.gate, gallery)

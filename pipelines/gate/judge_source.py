@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
+import numpy as np
+
 from pipelines.gate.measured import MeasuredSlice
 from pipelines.gate.pictures import Gallery
 from pipelines.gate.source_signs import SourceSigns
@@ -15,7 +17,7 @@ CHEST = ("CHEST", "THORAX", "LUNG")
 """Of Body Part Examined."""
 LUNG_OF_CHEST = 0.1
 LEAST_SLICES = 3
-"""Of a series that should show lung: fewer may lie at its base."""
+"""Of a series that is held for showing no lung."""
 
 Slices = Sequence[MeasuredSlice]
 
@@ -55,12 +57,10 @@ def signs(slices: Slices, manifest: Manifest, gallery: Gallery) -> Iterator[Judg
     limits, in_hu = manifest.gate, manifest.inputs[0].quantity == "hounsfield_units"
     found = [slice_.signs for slice_ in slices]
     unit = "hu" if in_hu else "signal"
-    for figure, value in (
-        ("source_noise", lambda each: each.noise),
-        ("source_grain", lambda each: each.grain),
-    ):
-        if (typical := _median(found, value)) is not None:
-            yield Judged(f"{figure}_{unit}" if figure == "source_noise" else figure, typical, 0.0)
+    if (noise := _median(found, lambda each: each.noise)) is not None:
+        yield Judged(f"source_noise_{unit}", noise, 0.0)
+    if (grain := _median(found, lambda each: each.grain)) is not None:
+        yield _kernel(grain, limits.source_grain_warn, gallery.slice_of("source_grain"))
     if (ghosts := _median(found, lambda each: each.ghosts)) is not None:
         what = "Streaks" if in_hu else "Ghosts"
         words = f"{what} show in the air around the patient ({ghosts:.1f}): motion?"
@@ -75,14 +75,55 @@ def signs(slices: Slices, manifest: Manifest, gallery: Gallery) -> Iterator[Judg
         yield known.judge("source_peak", peak, words, slice_index=at)
 
 
-def body_part(slices: Slices, manifest: Manifest, stated: str, gallery: Gallery) -> Iterator[Judged]:
-    """Whether a chest, as the header calls it, shows lungs."""
-    share = _median([slice_.signs for slice_ in slices], lambda each: each.lung_share)
-    if share is None or len(slices) < LEAST_SLICES:
+def artefacts(slices: Slices, manifest: Manifest, gallery: Gallery) -> Iterator[Judged]:
+    """Motion and metal, as a small network sees them in the worst quarter of the slices."""
+    limits, found = manifest.gate, [slice_.artefacts for slice_ in slices if slice_.artefacts is not None]
+    if not found:
         return
+    for figure, seen, value, known in (
+        (
+            "source_motion",
+            "The patient seems to have moved",
+            _likeness([each.motion for each in found]),
+            Limits(limits.source_motion_warn, limits.source_motion_hold),
+        ),
+        (
+            "source_metal_streaks",
+            "Metal seems to have spoilt the source",
+            _likeness([each.metal for each in found]),
+            Limits(limits.source_metal_streaks_warn, limits.source_metal_streaks_hold),
+        ),
+    ):
+        words = f"{seen} (likeness {value:.2f} of 1)"
+        yield known.judge(figure, value, words, slice_index=gallery.slice_of(figure))
+
+
+def _likeness(log_odds: Sequence[float]) -> float:
+    """0 to 1: what a quarter of the slices reach."""
+    return float(1 / (1 + np.exp(-np.percentile(log_odds, 75))))
+
+
+def _kernel(grain: float, known: tuple[float, float] | None, at: int | None) -> Judged:
+    """A kernel softer or sharper than any the pipeline was trained on."""
+    soft = known is not None and grain < known[0]
+    kind = "softer (or the image was smoothed before)" if soft else "sharper"
+    words = f"The grain of the noise ({grain:.2f}) tells of a {kind} kernel than this pipeline knows"
+    return both_sides("source_grain", grain, words, known, None, slice_index=at)
+
+
+def body_part(slices: Slices, manifest: Manifest, stated: str, gallery: Gallery) -> Iterator[Judged]:
+    """Whether a chest, as the header calls it, shows lungs in a quarter of its slices: the rest may be belly.
+
+    A slice or two are never held for it: they may lie at the base of the lung.
+    """
+    shares = [each for slice_ in slices if (each := slice_.signs.lung_share) is not None]
+    if not shares:
+        return
+    share = float(np.percentile(shares, 75))
     is_chest = any(name in stated.upper() for name in CHEST)
-    known = Limits(manifest.gate.lung_share_warn, manifest.gate.lung_share_hold, ideal=LUNG_OF_CHEST)
-    words = f"The header says {stated.lower()}, but only {100 * share:.1f} % of what is shown is lung"
+    hold = manifest.gate.lung_share_hold if len(slices) >= LEAST_SLICES else None
+    known = Limits(manifest.gate.lung_share_warn, hold, ideal=LUNG_OF_CHEST)
+    words = f"The header says {stated.lower()}, but hardly a slice shows more than {100 * share:.1f} % lung"
     judged = known.judge("lung_share", share, words, slice_index=gallery.slice_of("lung_share"))
     yield judged if is_chest else Judged("lung_share", share, 0.0)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.blocks import BLOCK, Blocks, Mask, SliceBlocks, mean_of_neighbours
+from pipelines.blocks import BLOCK, Blocks, Mask, SliceBlocks, mean_of_neighbours, middle
 from pipelines.volume import Quantity
 
 EDGE_SHARE = 0.05
@@ -46,8 +46,8 @@ def local_change(blocks: SliceBlocks, quantity: Quantity) -> LocalChange | None:
         return None
     change = mean_of_neighbours(blocks.shift)
     found = change[inside]
-    usual = 1.4826 * float(np.median(np.abs(found - np.median(found))))
-    expected = max(usual, least) + EDGE_SHARE * blocks.gradient()
+    usual = 1.4826 * middle(np.abs(found - np.float32(middle(found))))
+    expected = max(usual, least) + EDGE_SHARE * blocks.gradient
     ratio = np.where(inside, change / expected, np.float32(0)).astype(np.float32)
     row, column = np.unravel_index(np.abs(ratio).argmax(), ratio.shape)
     place = (int(row) * BLOCK + BLOCK // 2, int(column) * BLOCK + BLOCK // 2)

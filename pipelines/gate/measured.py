@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import isfinite
+from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from pipelines.artefacts.score import SIDE as ARTEFACT_SIDE
+from pipelines.artefacts.score import ArtefactModel, Artefacts, artefact_model
 from pipelines.blocks import BLOCK, SliceBlocks
 from pipelines.gate.alignment import Aligner, Alignment
+from pipelines.gate.benefit import Benefit, benefit
 from pipelines.gate.edges import edges_kept
 from pipelines.gate.local_change import local_change, tissue
 from pipelines.gate.pictures import Gallery
 from pipelines.gate.source_signs import SourceSigns, source_signs
-from pipelines.gate.tissues import SliceFigures, measure
+from pipelines.gate.tissues import SliceFigures, measure, with_tissues
+from pipelines.gate_thresholds import GateThresholds
 from pipelines.manifest import Manifest
 from pipelines.measures.fourier_ring import PATCH, ScannedCorrelation, correlate
 from pipelines.out_of_distribution.score import OddityModel, oddity_model
@@ -46,6 +52,9 @@ class MeasuredSlice:
     """The lowest of the slice's patches, in cycles a pixel."""
     oddity: float | None = None
     """Over what 98 of 100 slices of patients the VAE has not seen reach."""
+    artefacts: Artefacts | None = None
+    benefit: Benefit | None = None
+    """Of a slice in Hounsfield units whose values are kept."""
     spread: float | None = None
     """Median spread of repeated answers in tissue, in the quantity of the result."""
 
@@ -57,7 +66,11 @@ class MeasuredSlice:
         source = signs.noise, signs.grain, signs.ghosts, signs.air_hu, signs.lung_share, signs.peak
         places = (aligned.correlation, aligned.likeness, aligned.mirrored) if aligned else ()
         values = figures.noise_removed, figures.noise_ratio, *figures.edge_moments, *figures.source_range
-        return all(value is None or isfinite(value) for value in (*mine, *source, *places, *values))
+        seen = (self.artefacts.motion, self.artefacts.metal) if self.artefacts else ()
+        worth = (self.benefit.texture_kept, self.benefit.lung_share_removed) if self.benefit else ()
+        return all(
+            value is None or isfinite(value) for value in (*mine, *source, *places, *values, *seen, *worth)
+        )
 
 
 class Measurer:
@@ -72,13 +85,15 @@ class Measurer:
         limits = manifest.gate
         judged = limits.out_of_distribution_warn is not None or limits.out_of_distribution_hold is not None
         self._vae: OddityModel | None = oddity_model() if judged else None
+        self._artefact_model: ArtefactModel | None = artefact_model() if looks_for_artefacts(limits) else None
 
     def measure(self, result: SliceResult) -> MeasuredSlice:
-        figures = measure(result, self._quantity)
+        figures = measure(result)
         oddity = self._oddity(result)
         if not figures.finite or min(result.source.values.shape) < 3 * BLOCK:
             return MeasuredSlice(figures, oddity=oddity)
         blocks = SliceBlocks.of(result)
+        figures = with_tissues(figures, blocks, self._quantity)
         inside, _ = tissue(blocks, self._quantity)
         enough = bool(inside.mean() >= LEAST_ALIGNED)
         return MeasuredSlice(
@@ -91,8 +106,15 @@ class Measurer:
             if self._keeps_values
             else None,
             oddity=oddity,
+            artefacts=self._artefacts(result),
+            benefit=self._benefit(result, blocks, figures),
             spread=_spread(result, inside),
         )
+
+    def _benefit(self, result: SliceResult, blocks: SliceBlocks, figures: SliceFigures) -> Benefit | None:
+        if not self._keeps_values or self._quantity != "hounsfield_units":
+            return None
+        return benefit(result, blocks, figures.noise_ratio)
 
     def _local_change(self, result: SliceResult, blocks: SliceBlocks) -> float | None:
         found = local_change(blocks, self._quantity)
@@ -110,8 +132,9 @@ class Measurer:
         crossings = scanned.crossings()
         row, column = (int(start) + PATCH // 2 for start in scanned.places[int(crossings.argmin())])
         lowest = float(crossings.min())
-        chart = crossing_map(scanned, inside.shape)
-        self._gallery.show("fourier_crossing", -lowest, result, chart, (row, column))
+        if self._gallery.is_worst("fourier_crossing", -lowest):
+            chart = crossing_map(scanned, inside.shape)
+            self._gallery.show("fourier_crossing", -lowest, result, chart, (row, column))
         return lowest
 
     def _oddity(self, result: SliceResult) -> float | None:
@@ -122,6 +145,18 @@ class Measurer:
         self._gallery.show("out_of_distribution", value, result, found.map)
         return value
 
+    def _artefacts(self, result: SliceResult) -> Artefacts | None:
+        if self._artefact_model is None:
+            return None
+        return self._artefact_model.artefacts(thumbnail(result.source.values, self._quantity, ARTEFACT_SIDE))
+
+
+def looks_for_artefacts(limits: GateThresholds) -> bool:
+    """Whether motion or metal is judged at all."""
+    motion = limits.source_motion_warn, limits.source_motion_hold
+    metal = limits.source_metal_streaks_warn, limits.source_metal_streaks_hold
+    return any(limit is not None for limit in (*motion, *metal))
+
 
 def patches_to_scan(
     blocks: SliceBlocks, inside: NDArray[np.bool_], least_contrast: float
@@ -130,15 +165,18 @@ def patches_to_scan(
 
     Of noise alone a good denoiser keeps nothing, so it has no rings to compare.
     """
-    side, rows, columns = PATCH // BLOCK, inside.shape[0] * BLOCK, inside.shape[1] * BLOCK
-    found = []
-    for row in range(0, rows - PATCH + 1, PATCH_STEP):
-        for column in range(0, columns - PATCH + 1, PATCH_STEP):
-            part = np.s_[row // BLOCK : row // BLOCK + side, column // BLOCK : column // BLOCK + side]
-            enough = inside[part].mean() > LEAST_TISSUE and blocks.measured[part].all()
-            if enough and blocks.smooth[part].std() > least_contrast:
-                found.append((row, column))
-    return found
+    if min(inside.shape) < PATCH // BLOCK:
+        return []
+    enough = patches_of(inside).mean((2, 3)) > LEAST_TISSUE
+    row, column = np.nonzero(enough & patches_of(blocks.measured).all((2, 3)))
+    contrast = patches_of(blocks.smooth)[row, column].std((1, 2))
+    places = PATCH_STEP * np.stack([row, column], axis=1)[contrast > least_contrast]
+    return [(int(row), int(column)) for row, column in places]
+
+
+def patches_of(blocks: NDArray[Any]) -> NDArray[Any]:
+    """(rows, columns, 16, 16): a view of the blocks of each patch."""
+    return sliding_window_view(blocks, (PATCH // BLOCK,) * 2)[:: PATCH_STEP // BLOCK, :: PATCH_STEP // BLOCK]
 
 
 def crossing_map(scanned: ScannedCorrelation, shape: tuple[int, ...]) -> Values:

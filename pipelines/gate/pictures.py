@@ -35,6 +35,11 @@ class Gallery:
 
     _worst: dict[str, Picture] = field(default_factory=dict)
 
+    def is_worst(self, figure: str, badness: float) -> bool:
+        """Whether a slice so bad would be shown."""
+        known = self._worst.get(figure)
+        return known is None or badness > known.value
+
     def show(
         self,
         figure: str,
@@ -43,8 +48,7 @@ class Gallery:
         chart: Values | None = None,
         place: tuple[int, int] | None = None,
     ) -> None:
-        known = self._worst.get(figure)
-        if known is None or badness > known.value:
+        if self.is_worst(figure, badness):
             slices = result.source.values, result.values
             self._worst[figure] = Picture(figure, badness, result.index, *slices, chart, place)
 

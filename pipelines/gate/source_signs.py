@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.blocks import BLOCK, Blocks, Mask, SliceBlocks
+from pipelines.blocks import BLOCK, Blocks, Mask, SliceBlocks, middle
 from pipelines.gate.local_change import tissue
 from pipelines.volume import Quantity
 
@@ -73,9 +73,11 @@ def _noise(source: Values, inside: Mask) -> tuple[float | None, float | None]:
     """By differences across both axes, which flat and sloping tissue do not show (Immerkaer 1996)."""
     if np.count_nonzero(inside) < LEAST_BLOCKS:
         return None, None
-    rows, columns = (side * BLOCK for side in inside.shape)
+    columns, values = source.shape[1], source.ravel()
+    block_row, block_column = np.nonzero(inside)
+    first = BLOCK * (columns * block_row + block_column)
     at = {
-        (row, column): source[row:rows:BLOCK, column:columns:BLOCK][inside]
+        (row, column): values.take(first + (columns * row + column))
         for row, column in ((0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 2))
     }
     finest = _spread(at[0, 0] - at[0, 1] - at[1, 0] + at[1, 1]) / 2
@@ -84,7 +86,7 @@ def _noise(source: Values, inside: Mask) -> tuple[float | None, float | None]:
 
 
 def _spread(values: Values) -> float:
-    return 1.4826 * float(np.median(np.abs(values)))
+    return 1.4826 * middle(np.abs(values))
 
 
 def _ghosts(blocks: SliceBlocks, outside: Mask, unit: float) -> float | None:
@@ -100,7 +102,7 @@ def _streaks(blocks: SliceBlocks, outside: Mask) -> float | None:
         return None
     air, smooth = blocks.source[outside], blocks.smooth[outside]
     noise = _spread(blocks.source_pixel[outside] - air)
-    return float(np.median(np.abs(smooth - np.median(air)))) / max(noise, LEAST_NOISE_HU)
+    return middle(np.abs(smooth - np.float32(middle(air)))) / max(noise, LEAST_NOISE_HU)
 
 
 def _without_air(blocks: SliceBlocks) -> float:
@@ -111,11 +113,20 @@ def _without_air(blocks: SliceBlocks) -> float:
 
 
 def _lung_share(blocks: SliceBlocks) -> float | None:
-    """Blocks of a lung's density, less the rim that air and skin mix at."""
-    lung = _shrunk((blocks.smooth > LUNG_HU[0]) & (blocks.smooth < LUNG_HU[1]), LUNG_RIM)
-    solid = np.count_nonzero(blocks.smooth >= LUNG_HU[1])
-    found = np.count_nonzero(lung)
-    return found / (found + solid) if found + solid >= LEAST_BLOCKS else None
+    """Blocks of a lung's density within the body, less the rim that air and skin mix at."""
+    solid = blocks.smooth >= LUNG_HU[1]
+    sparse = (blocks.smooth > LUNG_HU[0]) & (blocks.smooth < LUNG_HU[1])
+    found = np.count_nonzero(_shrunk(sparse & _between(solid), LUNG_RIM))
+    whole = found + np.count_nonzero(solid)
+    return found / whole if whole >= LEAST_BLOCKS else None
+
+
+def _between(solid: Mask) -> Mask:
+    """Where something solid lies on all four sides: the foam of a head rest does not."""
+    sides = (np.logical_or.accumulate(solid[::step], axis=0)[::step] for step in (1, -1))
+    others = (np.logical_or.accumulate(solid[:, ::step], axis=1)[:, ::step] for step in (1, -1))
+    enclosed: Mask = np.logical_and.reduce([*sides, *others])
+    return enclosed
 
 
 def _peak_of_signal(source: Values) -> float | None:
@@ -132,8 +143,7 @@ def _shrunk(mask: Mask, blocks: int) -> Mask:
 
 def _peak(values: Blocks, between: tuple[float, float]) -> float | None:
     """Of the histogram, smoothed over three bins."""
-    edges = np.arange(between[0], between[1] + BIN_HU, BIN_HU)
-    counts, _ = np.histogram(values, edges)
+    counts, edges = np.histogram(values, round((between[1] - between[0]) / BIN_HU), between)
     if counts.sum() < LEAST_BLOCKS:
         return None
     smooth = np.convolve(counts, (1, 1, 1), "same")

@@ -9,7 +9,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.blocks import BLOCK, SliceBlocks
+from pipelines.blocks import SliceBlocks, middle
 from pipelines.volume import Quantity, SliceResult
 
 HOUNSFIELD_CLASSES: Mapping[str, tuple[float, float]] = {
@@ -82,22 +82,20 @@ def mean_shift(parts: Iterable[ClassFigures], quantity: Quantity) -> float:
     return 100.0 * shift / max(sum(part.source_sum for part in total), 1e-12)
 
 
-def measure(result: SliceResult, quantity: Quantity) -> SliceFigures:
-    """The figures of one slice; one too small for 3 x 3 blocks has only the first four of them."""
+def measure(result: SliceResult) -> SliceFigures:
+    """The figures that any slice has, however small or broken."""
     source, values = result.source.values, result.values
     finite, varies = _finite(values), _varies(source)
-    plain = SliceFigures(
+    return SliceFigures(
         index=result.index,
         finite=finite,
         constant=finite and varies and not _varies(values),
         unchanged=varies and _same(values, source),
     )
-    if not finite or min(source.shape) < 3 * BLOCK:
-        return plain
-    return _with_tissues(plain, SliceBlocks.of(result), quantity)
 
 
-def _with_tissues(plain: SliceFigures, blocks: SliceBlocks, quantity: Quantity) -> SliceFigures:
+def with_tissues(plain: SliceFigures, blocks: SliceBlocks, quantity: Quantity) -> SliceFigures:
+    """The same with those that take 3 x 3 blocks."""
     names, numbers = _tissues(blocks, quantity)
     noise_in = "soft tissue" if quantity == "hounsfield_units" else "bright tissue"
     return replace(
@@ -156,8 +154,8 @@ def _noise_ratio(blocks: SliceBlocks, inside: NDArray[np.bool_]) -> float | None
     if np.count_nonzero(inside) < LEAST_NOISE_BLOCKS:
         return None
     source, result = blocks.source[inside], (blocks.source + blocks.shift)[inside]
-    before = float(np.median(np.abs(blocks.source_pixel[inside] - source)))
-    after = float(np.median(np.abs(blocks.result_pixel[inside] - result)))
+    before = middle(np.abs(blocks.source_pixel[inside] - source))
+    after = middle(np.abs(blocks.result_pixel[inside] - result))
     return after / before if before > 0 else None
 
 
@@ -172,12 +170,12 @@ def _noise_removed(blocks: SliceBlocks) -> float:
     change = (blocks.result_pixel - blocks.source_pixel)[::2][blocks.measured[::2]]
     if not change.size:
         return 0.0
-    return 1.4826 * float(np.median(np.abs(change - np.median(change))))
+    return 1.4826 * middle(np.abs(change - np.float32(middle(change))))
 
 
 def _edge_moments(blocks: SliceBlocks) -> tuple[float, ...]:
     """Sums of products rather than dot products: BLAS would wake threads that fight with the inference."""
-    x = blocks.gradient()[blocks.measured].astype(np.float64)
+    x = blocks.gradient[blocks.measured].astype(np.float64)
     y = np.abs(blocks.shift)[blocks.measured].astype(np.float64)
     return (float(x.size), *(float(values.sum()) for values in (x, y, x * x, y * y, x * y)))
 

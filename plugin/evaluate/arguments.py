@@ -15,8 +15,15 @@ def take_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tiers", default="1,2,3", metavar="N,...", help="1 fidelity, 2 texture, 3 task")
     command.add_argument(
         "--baseline-noise", choices=("estimated", "oracle", "none"), default="estimated",
-        help="what non-local means is told of the noise; none leaves it out",
+        help="what the baselines of a denoiser are told of the noise; none leaves them out",
     )  # fmt: skip
+    command.add_argument("--baselines", default="nlm,tv", metavar="NAME,...", help="nlm, tv")
+    command.add_argument(
+        "--baseline-curve",
+        type=Path,
+        metavar="FILE",
+        help="of a translation: intensity curves learned elsewhere",
+    )
     command.add_argument("--groups", action="store_true", help="figures of each folder below --input apart")
     command.add_argument("--compare", metavar="NAME|FILE", help="another pipeline, or its evaluation.json")
     command.add_argument("--config", type=Path, metavar="FILE", help="take settings from this configuration")

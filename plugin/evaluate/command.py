@@ -8,11 +8,13 @@ from pathlib import Path
 
 from pipelines.catalog import Catalog
 from pipelines.errors import ConfigurationError
+from pipelines.evaluation.baselines import FILTERS, Baseline, Baselines
 from pipelines.evaluation.cohort import Wanted
 from pipelines.evaluation.document import Evaluation
+from pipelines.evaluation.intensity import read_curves
 from pipelines.manifest_part import read_part
 from pipelines.pipeline import open_pipeline
-from plugin.evaluate.report import write_report
+from plugin.evaluate.report import write_report, write_worst
 from plugin.evaluate.run import Folders, Measured, evaluate
 from plugin.evaluate.subjects import Runner
 from plugin.settings import Settings
@@ -24,14 +26,14 @@ TIERS = ("1", "2", "3")
 
 
 def run(parsed: argparse.Namespace, settings: Settings, catalog: Catalog, say: Say) -> Measured:
-    """Writes `evaluation.json` and `report.html`, of a compared pipeline too. Raises Refused,
-    ConfigurationError.
+    """Writes `evaluation.json`, `report.html` and the worst slices, of a compared pipeline too.
+
+    Raises Refused, ConfigurationError.
     """
     for name in ("input", "reference"):
         if not getattr(parsed, name).is_dir():
             raise ConfigurationError(f"{getattr(parsed, name)} is no folder", remedy=f"name one by --{name}")
-    tiers = tiers_of(parsed.tiers)
-    wanted = Wanted(tiers, None if parsed.baseline_noise == "none" else parsed.baseline_noise)
+    wanted = wanted_by(parsed)
     folders = Folders(parsed.input, parsed.reference, parsed.groups)
 
     def measure(name: str) -> Measured:
@@ -46,6 +48,14 @@ def run(parsed: argparse.Namespace, settings: Settings, catalog: Catalog, say: S
     measured = measured.beside(other) if other else measured
     write(measured, parsed.output)
     return measured
+
+
+def wanted_by(parsed: argparse.Namespace) -> Wanted:
+    """Raises ConfigurationError for tiers, baselines or curves that are none."""
+    names = baselines_of(parsed.baselines)
+    filters = None if parsed.baseline_noise == "none" else Baselines(names, parsed.baseline_noise)
+    curves = read_curves(parsed.baseline_curve) if parsed.baseline_curve else None
+    return Wanted(tiers_of(parsed.tiers), filters, curves)
 
 
 def compared_evaluation(
@@ -73,6 +83,7 @@ def write(measured: Measured, output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     (output / "evaluation.json").write_text(measured.evaluation.text(), encoding="utf-8")
     write_report(measured, output / "report.html")
+    write_worst(measured, output)
 
 
 def tiers_of(text: str) -> tuple[int, ...]:
@@ -81,6 +92,14 @@ def tiers_of(text: str) -> tuple[int, ...]:
     if not set(parts) <= set(TIERS):
         raise ConfigurationError(f"--tiers {text} is not understood", remedy="give some of 1,2,3")
     return tuple(int(part) for part in parts)
+
+
+def baselines_of(text: str) -> tuple[Baseline, ...]:
+    """In their usual order. Raises ConfigurationError for anything but some of nlm and tv."""
+    asked = set(text.split(","))
+    if not asked <= set(FILTERS):
+        raise ConfigurationError(f"--baselines {text} is not understood", remedy="give some of nlm,tv")
+    return tuple(name for name in FILTERS if name in asked)
 
 
 def progress(say: Say) -> Callable[[str, float], None]:

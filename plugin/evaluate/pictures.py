@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 
 import matplotlib
@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from PIL import Image
 
 from pipelines.evaluation.cohort import WorstSlice
 from pipelines.evaluation.document import Curve
@@ -20,35 +21,51 @@ matplotlib.use("Agg")
 DPI = 80
 PANEL_INCHES = 3.4
 FEW_POINTS = 8
+GREY_LEVELS = 32
 DIFFERENCE_OF_WINDOW = 0.25
 """Differences are shown up to this part of the window's width, on either side."""
 
 
-def data_address(figure: Figure) -> str:
-    """A `data:` address of the figure as PNG."""
+def png(figure: Figure) -> bytes:
+    """The figure as PNG."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue()
 
 
-def worst_slice_picture(worst: WorstSlice) -> str:
-    """Input | result | reference | difference of one slice."""
-    triple, (low, high) = worst.triple, worst.window
-    result = triple.result * np.float32(worst.gain)
-    reach = DIFFERENCE_OF_WINDOW * (high - low)
-    difference = result - triple.reference
-    panels: Sequence[tuple[str, NDArray[np.float32], float, float]] = (
-        ("input", triple.source, *source_window(worst)),
-        ("result", result, low, high),
-        ("reference", triple.reference, low, high),
-        (f"result - reference, {-reach:.0f} to {reach:.0f}", difference, -reach, reach),
-    )
-    figure = Figure(figsize=(4 * PANEL_INCHES, PANEL_INCHES + 0.3), layout="constrained")
-    for axis, (title, image, lowest, highest) in zip(figure.subplots(1, 4), panels, strict=True):
+def data_address(image: bytes) -> str:
+    """A `data:` address of a PNG."""
+    return "data:image/png;base64," + base64.b64encode(image).decode("ascii")
+
+
+def in_grey_levels(image: bytes) -> bytes:
+    """The PNG again in 32 levels of grey: an illustration, small enough for a repository."""
+    buffer = BytesIO()
+    with Image.open(BytesIO(image)) as opened:
+        opened.convert("L").quantize(GREY_LEVELS).save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
+
+
+def worst_slice_picture(worst: WorstSlice) -> bytes:
+    """Input | result | reference | difference | spread, where there is one, of one slice."""
+    panels = list(_panels(worst))
+    figure = Figure(figsize=(len(panels) * PANEL_INCHES, PANEL_INCHES + 0.3), layout="constrained")
+    for axis, (title, image, lowest, highest) in zip(figure.subplots(1, len(panels)), panels, strict=True):
         axis.imshow(image, cmap="gray", vmin=lowest, vmax=highest, interpolation="nearest")
         axis.set_title(title, fontsize=9)
         axis.set_axis_off()
-    return data_address(figure)
+    return png(figure)
+
+
+def _panels(worst: WorstSlice) -> Iterator[tuple[str, NDArray[np.float32], float, float]]:
+    triple, (low, high), gain = worst.triple, worst.window, np.float32(worst.gain)
+    result, reach = triple.result * gain, DIFFERENCE_OF_WINDOW * (high - low)
+    yield f"input {worst.group}".strip(), triple.source, *source_window(worst)
+    yield "result", result, low, high
+    yield "reference", triple.reference, low, high
+    yield f"result - reference, {-reach:.0f} to {reach:.0f}", result - triple.reference, -reach, reach
+    if triple.spread is not None:
+        yield f"spread, 0 to {reach / 2:.0f}", triple.spread * gain, 0.0, reach / 2
 
 
 def source_window(worst: WorstSlice) -> tuple[float, float]:
@@ -69,7 +86,7 @@ def curves_picture(title: str, curves: Sequence[Curve]) -> str:
     axis.set(title=title, xlabel=curves[0].x_name, ylabel=curves[0].y_name)
     axis.legend(fontsize=8)
     axis.grid(alpha=0.3)
-    return data_address(figure)
+    return data_address(png(figure))
 
 
 def patients_picture(title: str, unit: str, values: Mapping[str, Sequence[tuple[int, float]]]) -> str:
@@ -82,4 +99,4 @@ def patients_picture(title: str, unit: str, values: Mapping[str, Sequence[tuple[
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(fontsize=8)
     axis.grid(alpha=0.3)
-    return data_address(figure)
+    return data_address(png(figure))

@@ -10,7 +10,13 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipelines.evaluation.document import Evaluation, Figure
-from plugin.evaluate.pictures import curves_picture, patients_picture, worst_slice_picture
+from plugin.evaluate.pictures import (
+    curves_picture,
+    data_address,
+    in_grey_levels,
+    patients_picture,
+    worst_slice_picture,
+)
 from plugin.evaluate.run import Measured
 
 TIERS = {1: "Fidelity", 2: "Noise, sharpness, texture", 3: "Task: what can still be seen and measured"}
@@ -35,7 +41,7 @@ def write_report(measured: Measured, path: Path) -> None:
             "series": each.series,
             "slice": each.triple.index + 1,
             "error": each.error,
-            "picture": worst_slice_picture(each),
+            "picture": data_address(worst_slice_picture(each)),
         }
         for each in measured.cohort.worst
     ]
@@ -47,6 +53,12 @@ def write_report(measured: Measured, path: Path) -> None:
         unit=evaluation.figures[0].unit if evaluation.figures else "",
     )
     path.write_text(page, encoding="utf-8")
+
+
+def write_worst(measured: Measured, folder: Path) -> None:
+    """`worst-1.png` and so on: the worst slices of the report as files, for a model card."""
+    for number, worst in enumerate(measured.cohort.worst, start=1):
+        (folder / f"worst-{number}.png").write_bytes(in_grey_levels(worst_slice_picture(worst)))
 
 
 def shown(value: float | None) -> str:

@@ -41,6 +41,8 @@ from plugin.identity import node_version
 from plugin.run_job import Outcome
 
 Say = Callable[[str], None]
+MANY_SERIES = 12
+"""From there on each series gives enough lesions in one round."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def evaluate(folders: Folders, runner: Runner, wanted: Wanted, say: Say) -> Meas
     pairs, refused = paired_series(folders, say)
     digests = patient_digests(pairs)
     numbers = {digest: number for number, digest in enumerate(sorted(digests.values()), start=1)}
+    wanted = replace(wanted, lesion_rounds=1) if len(pairs) > MANY_SERIES else wanted
     cohort = Cohort(wanted, Inference(runner.pipeline, runner.seed), say)
     rows: list[tuple[str, SeriesRow]] = []
     for each in pairs:
@@ -87,13 +90,13 @@ def evaluate(folders: Folders, runner: Runner, wanted: Wanted, say: Say) -> Meas
         say(f"patient {numbers[digest]} of {len(numbers)}, series {series} of {len(pairs)}")
         place = Place(digest, series, folders.group_of(each.source))
         try:
-            outcome = measure_pair(each, runner, cohort, place)
+            outcome, notes = measure_pair(each, runner, cohort, place)
         except (Refused, NotConforming) as error:
             refusal = as_refusal(error)
             say(f"series {series} refused ({refusal.reason}): {refusal}")
             refused.append(refusal)
             continue
-        rows.append((digest, series_row(each, outcome, place)))
+        rows.append((digest, series_row(each, outcome, place, notes)))
     if not rows:
         first = refused[0] if refused else Refused("no-series", "there is nothing to evaluate")
         raise Refused(first.reason, f"no series was evaluated: {first.what}", remedy=first.remedy)
@@ -134,14 +137,15 @@ def paired_series(folders: Folders, say: Say) -> tuple[list[Pair], list[Refused]
     return pairs, refused
 
 
-def measure_pair(each: Pair, runner: Runner, cohort: Cohort, place: Place) -> Outcome:
+def measure_pair(each: Pair, runner: Runner, cohort: Cohort, place: Place) -> tuple[Outcome, tuple[str, ...]]:
+    """The outcome of the run, and what could not be measured."""
     with tempfile.TemporaryDirectory(prefix="orthogen-evaluate-") as scratch:
-        result, outcome = runner.run(each.source, Path(scratch))
-        cohort.measure(subject_of(each, result, runner.pipeline, place))
-    return outcome
+        written, outcome = runner.run(each.source, Path(scratch))
+        notes = cohort.measure(subject_of(each, written, runner.pipeline, place))
+    return outcome, notes
 
 
-def series_row(each: Pair, outcome: Outcome, place: Place) -> SeriesRow:
+def series_row(each: Pair, outcome: Outcome, place: Place, notes: tuple[str, ...]) -> SeriesRow:
     """Its patient's number is filled in when all patients are known."""
     grid = each.source.plan.grid
     return SeriesRow(
@@ -157,6 +161,7 @@ def series_row(each: Pair, outcome: Outcome, place: Place) -> SeriesRow:
         group=place.group,
         verdict=outcome.verdict.level,
         reasons=outcome.verdict.reasons,
+        notes=notes,
     )
 
 
@@ -218,7 +223,9 @@ def evaluated_pipeline(runner: Runner) -> EvaluatedPipeline:
 def settings_part(wanted: Wanted) -> SettingsPart:
     return SettingsPart(
         tiers=wanted.tiers,
-        baseline_noise=wanted.baseline_noise or "none",
+        baseline_noise=wanted.baselines.knows if wanted.baselines else "none",
+        baselines=wanted.baselines.names if wanted.baselines else (),
+        lesion_rounds=wanted.lesion_rounds,
         bootstrap_resamples=RESAMPLES,
         masks=dict(MASKS),
         windows=dict(WINDOWS),

@@ -17,12 +17,21 @@ from plugin.ends import Ends
 from plugin.evaluate.stacks import Pair, Stack, stack_of
 from plugin.folder_run import series_in
 from plugin.identity import Request, run_identity
-from plugin.plan_job import Inputs
+from plugin.plan_job import Inputs, has_spread
 from plugin.run_job import Outcome, run_job
 from plugin.settings import Settings
 
 FIXED_MOMENT_S = 1_735_689_600
 """Of every evaluation, so that a second one writes the same objects: 2025-01-01."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """The series that a run has written, read back."""
+
+    result: Stack
+    spread: Stack | None
+    """The uncertainty series, of a pipeline that answers more than once."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +43,15 @@ class Runner:
     seed: int
     progress: Callable[[str, float], None]
 
-    def run(self, source: Stack, scratch: Path) -> tuple[Stack, Outcome]:
-        """The result series, written below `scratch`. Raises what `run_job` raises."""
+    def run(self, source: Stack, scratch: Path) -> tuple[Written, Outcome]:
+        """The series it wrote below `scratch`. Raises what `run_job` raises."""
         request = Request("orthogen-evaluate", "orthogen evaluate", FIXED_MOMENT_S, self.seed)
         identity = run_identity(self.pipeline, request, self.settings)
-        outcome = run_job(Inputs(source.headers), self.pipeline, identity, self._ends(scratch))
-        (headers,) = series_in(scratch, lambda _text: None).values()
-        return stack_of(headers, scratch), outcome
+        wanted = ["uncertainty"] if has_spread(self.pipeline.entry.manifest) else []
+        outcome = run_job(Inputs(source.headers), self.pipeline, identity, self._ends(scratch), wanted)
+        found = series_in(scratch, lambda _text: None)
+        stacks = [stack_of(found[uid], scratch) for uid in outcome.result_series_uids]
+        return Written(stacks[0], stacks[1] if wanted else None), outcome
 
     def _ends(self, scratch: Path) -> Ends:
         def store(instance: WrittenInstance) -> None:
@@ -70,7 +81,7 @@ class Place:
     group: str
 
 
-def subject_of(pair: Pair, result: Stack, pipeline: Pipeline, place: Place) -> Subject:
+def subject_of(pair: Pair, written: Written, pipeline: Pipeline, place: Place) -> Subject:
     """Input, result and reference side by side; slices are read as they are asked for.
 
     Where the reference is padding the others take its values, so that no window of pixels that reaches over
@@ -82,12 +93,14 @@ def subject_of(pair: Pair, result: Stack, pipeline: Pipeline, place: Place) -> S
         for index, opposite in enumerate(pair.places):
             source, reference = pair.source.slice(index), pair.reference.slice(opposite)
             there, values = measured(reference), reference.values()
+            spread = written.spread.slice(index).values() if written.spread is not None else None
             yield Triple(
                 index=index,
                 source=np.where(there, source.values(), values),
-                result=np.where(there, result.slice(index).values(), values),
+                result=np.where(there, written.result.slice(index).values(), values),
                 reference=values,
                 measured=measured(source) & there,
+                spread=spread,
             )
 
     return Subject(

@@ -67,10 +67,10 @@ def heat(chart: Values) -> Grey:
 
 
 def _jpeg(pixels: Grey, picture: Picture) -> str:
-    image = Image.fromarray(pixels).convert("RGB")
     rows, columns = picture.source.shape
     scale = SIDE / max(rows, columns)
-    image = image.resize((max(round(columns * scale), 1), max(round(rows * scale), 1)))
+    small = Image.fromarray(pixels).resize((max(round(columns * scale), 1), max(round(rows * scale), 1)))
+    image = small.convert("RGB")
     if picture.place is not None:
         row, column = (scale * at for at in picture.place)
         box = (column - MARK, row - MARK, column + MARK, row + MARK)

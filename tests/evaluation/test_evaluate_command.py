@@ -85,6 +85,28 @@ def test_figures_are_what_the_images_give(evaluated: Path) -> None:
     assert found["psnr dB | result | body | soft tissue"] > found["psnr dB | input | body | soft tissue"]
 
 
+def test_baselines_stand_beside_the_result(evaluated: Path) -> None:
+    evaluation = read(evaluated)
+    found = means(evaluation)
+    for image in ("non-local means", "total variation"):
+        assert found[f"rmse HU | {image} | body"] < 0.9 * found["rmse HU | input | body"]
+    against = {test.against for test in evaluation.tests}
+    assert against == {"input", "non-local means", "total variation"}
+
+
+def test_what_the_reference_s_own_noise_allows_is_a_figure_of_every_series_with_soft_tissue(
+    evaluated: Path,
+) -> None:
+    evaluation = read(evaluated)
+    assert not any(row.notes for row in evaluation.cohort.series)
+    for row in evaluation.patients:
+        least, ours = (row.values[f"rmse HU | {image} | body"] for image in ("attainable", "result"))
+        own = row.values["noise HU | reference | even soft tissue"]
+        assert 0 < least < min(own, NOISE_HU)
+        assert least < ours
+        assert row.values["rmse / attainable | result | body"] == pytest.approx(ours / least, rel=0.1)
+
+
 def test_every_tier_has_its_figures(evaluated: Path) -> None:
     evaluation = read(evaluated)
     words = {(figure.tier, figure.figure) for figure in evaluation.figures}
@@ -201,6 +223,8 @@ def test_the_headline_is_what_orthogen_pipelines_shows(evaluated: Path, tmp_path
     ("more", "status", "words"),
     [
         (["--tiers", "4"], 2, "give some of 1,2,3"),
+        (["--baselines", "bm3d"], 2, "give some of nlm,tv"),
+        (["--baseline-curve", "/does/not/exist"], 2, "--baseline-curve"),
         (["--compare", "nothing"], 2, "neither a pipeline nor a file"),
         (["--input", "/does/not/exist"], 2, "is no folder"),
     ],
@@ -227,7 +251,9 @@ def test_a_series_without_a_reference_is_left_out_and_said(cohort: Path, tmp_pat
     evaluation = read(tmp_path / "out")
     assert (evaluation.cohort.patients, len(evaluation.cohort.series)) == (1, 1)
     assert [row.reason for row in evaluation.cohort.refused] == ["no-reference"]
-    assert not any(figure.image == "non-local means" for figure in evaluation.figures)
+    assert not any(figure.image in ("non-local means", "total variation") for figure in evaluation.figures)
+    (series,) = evaluation.cohort.series
+    assert series.notes == ("slices without an attainable error: 2 (input and reference are equal)",)
     assert "no-reference" in (tmp_path / "out" / "report.html").read_text()
 
 

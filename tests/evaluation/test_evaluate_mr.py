@@ -13,13 +13,19 @@ from numpy.typing import NDArray
 from pipelines.evaluation.document import Evaluation
 from plugin.cli import main
 from tests.evaluation.evaluated_series import noisy, write_mr_series
-from tests.pipelines.tiny_models import centre_slice, manifest_json, slice_convolution, write_folder
+from tests.pipelines.tiny_models import (
+    centre_slice,
+    file_json,
+    manifest_json,
+    slice_convolution,
+    write_folder,
+)
 
 MR = {"Name": "slices", "Modality": "MR", "Quantity": "mr_signal"}
 Values = NDArray[np.float32]
 
 
-def evaluate(folder: Path, model: bytes, tiers: str, **changes: Any) -> Evaluation:
+def evaluate(folder: Path, model: bytes, tiers: str, *more: str, **changes: Any) -> Evaluation:
     write_folder(folder / "pipelines" / "tiny", model, manifest_json(model, Inputs=[MR], **changes))
     config = folder / "orthanc.json"
     config.write_text(json.dumps({"Orthogen": {"PipelineFolders": [str(folder / "pipelines")]}}))
@@ -27,7 +33,7 @@ def evaluate(folder: Path, model: bytes, tiers: str, **changes: Any) -> Evaluati
         [
             *("evaluate", "--pipeline", "tiny", "--config", str(config), "--tiers", tiers),
             *("--input", str(folder / "input"), "--reference", str(folder / "reference")),
-            *("--output", str(folder / "output")),
+            *("--output", str(folder / "output"), *more),
         ]
     )
     assert status == 0
@@ -83,6 +89,43 @@ def test_a_lookup_answers_what_intensity_alone_can(tmp_path: Path) -> None:
     )
     assert best > copied + 10
     assert [test.against for test in evaluation.tests] == ["intensity lookup"] * len(evaluation.tests)
+
+
+def test_a_curve_learned_elsewhere_is_a_baseline_of_its_own(tmp_path: Path) -> None:
+    write_mr_series(tmp_path / "reference", change=inverted)
+    write_mr_series(tmp_path / "input", role="input")
+    falling = {"Name": "falling", "Inputs": [0.0, 0.05, 0.06, 1.5], "Outputs": [0.0, 0.05, 1.5, 0.2]}
+    flat = {"Name": "flat", "Inputs": [0.0, 1.0], "Outputs": [1.0, 1.0]}
+    (tmp_path / "curve.json").write_text(json.dumps({"Percentile": 99.5, "Curves": [falling, flat]}))
+    evaluation = evaluate(
+        tmp_path, centre_slice(1), "1", "--baseline-curve", str(tmp_path / "curve.json"), Task="translate"
+    )
+    found = means(evaluation)
+    best, falls, level = (
+        found[f"psnr dB | {image} | foreground | signal"]
+        for image in ("intensity lookup", "learned curve, falling", "learned curve, flat")
+    )
+    assert best > falls > level
+    assert {test.against for test in evaluation.tests} == {
+        "intensity lookup",
+        "learned curve, falling",
+        "learned curve, flat",
+    }
+
+
+def test_a_pipeline_that_answers_twice_is_measured_on_its_uncertainty(tmp_path: Path) -> None:
+    write_mr_series(tmp_path / "reference")
+    write_mr_series(tmp_path / "input", role="input")
+    other = centre_slice(1, factor=1.2)
+    (tmp_path / "pipelines" / "tiny").mkdir(parents=True)
+    (tmp_path / "pipelines" / "tiny" / "other.onnx").write_bytes(other)
+    members = [file_json("other.onnx", other, Input="slices", Output="denoised")]
+    found = means(evaluate(tmp_path, centre_slice(1), "1", Repeats={"Members": members}))
+    where = "result | foreground"
+    # Answers of 1 and 1.2 times the truth: an error of 0.1, a spread of 0.2 over the root of 2.
+    assert found[f"spread / error | {where}"] == pytest.approx(2**0.5, rel=0.02)
+    assert found[f"errors within one spread % of pixels | {where}"] > 99
+    assert found[f"correlation of spread and error | {where}"] > 0.99
 
 
 def test_declared_padding_of_the_reference_is_measured_nowhere(tmp_path: Path) -> None:

@@ -7,85 +7,35 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from pipelines.catalog import CatalogEntry
 from pipelines.errors import JobInterrupted, PipelineBroken
 from pipelines.pipeline import Execution, open_pipeline
-from pipelines.repeats import UncertainResult
 from pipelines.sampling.chance import START, Chance
 from pipelines.sampling.samplers import SAMPLERS
-from pipelines.sampling.settings import SamplerSettings
-from pipelines.volume import SliceResult
+from tests.pipelines.family_cases import (
+    ONE_SLICE,
+    SAMPLER,
+    Values,
+    denoised,
+    diffusion_entry,
+    expected_diffusion,
+    run,
+    signal,
+)
 from tests.pipelines.tiny_models import (
     as_slices,
     axial_grid,
     file_json,
     graph_model,
-    slice_convolution,
     tiny_decoder,
     tiny_denoiser,
     tiny_encoder,
     tiny_entry,
 )
 
-Values = NDArray[np.float32]
-ONE_SLICE = [{"Name": "slices", "Modality": "MR", "Quantity": "mr_signal"}]
-SAMPLER = {"Method": "ddim", "Steps": 5, "NoisyInput": "noisy", "TimeInput": "time"}
 WIDTHS = [Execution(parallel_slices=1), Execution(parallel_slices=3, batch_slices=4)]
-
-
-def signal(*shape: int) -> Values:
-    return np.random.default_rng(2).normal(0.2, 0.5, shape).astype(np.float32)
-
-
-def results(entry: CatalogEntry, values: Values, execution: Execution, seed: int = 7) -> list[SliceResult]:
-    pipeline = open_pipeline(entry, execution)
-    return list(pipeline.stream(as_slices(values), axial_grid(*values.shape), seed=seed))
-
-
-def run(entry: CatalogEntry, values: Values, execution: Execution, seed: int = 7) -> Values:
-    return np.stack([result.values for result in results(entry, values, execution, seed)])
-
-
-def diffusion_entry(folder: Path, sampler: dict[str, Any], **changes: Any) -> CatalogEntry:
-    time_type = changes.pop("time_type", TensorProto.FLOAT)
-    model = tiny_denoiser(time_type=time_type)
-    fields: dict[str, Any] = {
-        "Family": "diffusion",
-        "Generative": True,
-        "Inputs": ONE_SLICE,
-        "Model": file_json("model.onnx", model, Input="slices", Output="predicted"),
-        "Sampler": SAMPLER | sampler,
-    }
-    return tiny_entry(folder, model, **(fields | changes))
-
-
-def denoised(x: Values, time: float, condition: Values) -> Values:
-    """The tiny denoiser's formula."""
-    predicted: Values = np.float32(0.3) * x + np.float32(0.1) * condition + np.float32(time / 5000)
-    return predicted
-
-
-def expected_diffusion(values: Values, chosen: SamplerSettings, *, sample: int = 0, seed: int = 7) -> Values:
-    """Slice by slice, with the formula of the tiny denoiser."""
-
-    def one(index: int, condition: Values) -> Values:
-        chance = Chance(seed, sample, index, condition.shape, (0, 0))
-
-        def predict(x: Values, time: float) -> Values:
-            without = denoised(x, time, np.full_like(condition, chosen.null_condition))
-            guided: Values = without + np.float32(chosen.guidance) * (denoised(x, time, condition) - without)
-            return guided
-
-        def draw(step: int) -> Values:
-            return chance.normal(step, 1, condition.shape)[np.newaxis]
-
-        image: Values = SAMPLERS[chosen.method](chosen, predict, draw(START), draw)[0, 0]
-        return image
-
-    return np.stack([one(index, condition) for index, condition in enumerate(values)])
 
 
 @pytest.mark.parametrize("execution", WIDTHS)
@@ -154,58 +104,6 @@ def test_tiled_diffusion_shares_its_noise_so_that_a_pointwise_model_shows_no_til
     whole = run(diffusion_entry(tmp_path / "whole", {"Method": "ddpm"}), values, Execution())
     tiled_entry = diffusion_entry(tmp_path / "tiled", {"Method": "ddpm"}, Tiles={"Shape": [16, 8]})
     np.testing.assert_allclose(run(tiled_entry, values, Execution()), whole, rtol=1e-5, atol=1e-5)
-
-
-def test_repeated_sampling_gives_the_mean_and_its_spread(tmp_path: Path) -> None:
-    values = signal(3, 6, 6)
-    steps = [{"Step": "scale", "Divide": 4.0, "Subtract": 1.0}]
-    entry = diffusion_entry(
-        tmp_path, {"Method": "ddpm"}, Repeats={"Samples": 4}, Companions=["uncertainty"], Preprocessing=steps
-    )
-    assert entry.manifest.sampler is not None
-    scaled = (values - 1) / np.float32(4)
-    each = np.stack(
-        [expected_diffusion(scaled, entry.manifest.sampler, sample=sample) * 4 + 1 for sample in range(4)]
-    )
-    for index, result in enumerate(results(entry, values, Execution(batch_slices=2))):
-        assert isinstance(result, UncertainResult)
-        np.testing.assert_allclose(result.values, each[:, index].mean(axis=0), rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose(result.spread, each[:, index].std(axis=0, ddof=1), rtol=1e-4, atol=1e-5)
-
-
-def test_antithetic_samples_come_in_pairs_of_opposite_noise(tmp_path: Path) -> None:
-    """The tests' network is affine in its noise, so of the mean of each pair nothing of it is left."""
-    values = signal(2, 6, 6)
-    repeats = {"Samples": 4, "Antithetic": True}
-    pairs = diffusion_entry(tmp_path / "pairs", {"Method": "ddim"}, Repeats=repeats)
-    single = diffusion_entry(tmp_path / "single", {"Method": "ddim"})
-    found, again = (results(pairs, values, Execution(), seed) for seed in (7, 8))
-    first, second = (run(single, values, Execution(), seed) for seed in (7, 8))
-    assert np.abs(first - second).max() > 0.1
-    for one, two in zip(found, again, strict=True):
-        assert isinstance(one, UncertainResult)
-        np.testing.assert_allclose(one.values, two.values, atol=1e-4)
-        assert one.spread.mean() > 0.1
-
-
-def test_an_ensemble_gives_the_mean_of_its_members(tmp_path: Path) -> None:
-    one, other = (slice_convolution(np.full((1, 1, 1, 1), factor, np.float32)) for factor in (1.0, 3.0))
-    member = file_json("other.onnx", other, Input="slices", Output="denoised")
-    tmp_path.joinpath("other.onnx").write_bytes(other)
-    entry = tiny_entry(tmp_path, one, Inputs=ONE_SLICE, Repeats={"Members": [member]})
-    values = signal(2, 5, 5)
-    for source, result in zip(values, results(entry, values, Execution()), strict=True):
-        assert isinstance(result, UncertainResult)
-        np.testing.assert_allclose(result.values, 2 * source, atol=1e-5)
-        np.testing.assert_allclose(result.spread, np.sqrt(2) * np.abs(source), atol=1e-5)
-
-
-def test_every_member_of_an_ensemble_draws_its_own_noise(tmp_path: Path) -> None:
-    member = file_json("model.onnx", tiny_denoiser(), Input="slices", Output="predicted")
-    entry = diffusion_entry(tmp_path, {"Method": "ddpm"}, Repeats={"Members": [member]})
-    for result in results(entry, signal(2, 6, 6), Execution()):
-        assert isinstance(result, UncertainResult)
-        assert result.spread.mean() > 0.1
 
 
 def vae_entry(folder: Path, **changes: Any) -> CatalogEntry:

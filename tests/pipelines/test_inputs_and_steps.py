@@ -13,7 +13,7 @@ from pipelines.pipeline import Execution, open_pipeline
 from pipelines.prepare import Preparation
 from pipelines.steps import Normalise, Scale
 from pipelines.volume import SliceValues
-from tests.pipelines.test_families import ONE_SLICE, run, signal
+from tests.pipelines.family_cases import ONE_SLICE, run, signal
 from tests.pipelines.tiny_models import (
     as_slices,
     axial_grid,

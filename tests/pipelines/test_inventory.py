@@ -8,7 +8,8 @@ from onnx import helper
 
 from pipelines.errors import PipelineBroken
 from pipelines.inventory import Inventory, inspect_folder
-from tests.pipelines.test_families import diffusion_entry, vae_entry
+from tests.pipelines.family_cases import diffusion_entry
+from tests.pipelines.test_families import vae_entry
 from tests.pipelines.test_inputs_and_steps import two_inputs_entry
 from tests.pipelines.test_manifest import CT_DENOISE
 from tests.pipelines.tiny_models import (

@@ -1,4 +1,4 @@
-"""Does an adversarial term help? ``python -m training.ct_denoise.adversarial --work RUN --out FILE``.
+"""Does an adversarial term help? ``python -m training.ct_denoise.adversarial --work RUN``.
 
 From one checkpoint two short runs over patches of the same source: with the loss of `train` alone, and with
 the hinge loss of a small patch discriminator (Isola et al. 2017; Lim and Ye 2017) that tells denoised from
@@ -97,7 +97,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/ct_train"))
     parser.add_argument("--work", type=Path, required=True, help="folder of checkpoint and noise bank")
-    parser.add_argument("--out", type=Path, default=Path("pipelines/ct-denoise/adversarial.json"))
     parser.add_argument("--iterations", type=int, default=80)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -111,7 +110,7 @@ def main() -> None:
         arms.append({"Weight": weight, **measured(network, slices, cases, seed=5)})
         print(arms[-1], flush=True)
     found = {"Iterations": options.iterations, "Batch": BATCH, "Rate": RATE, "Arms": arms}
-    options.out.write_text(json.dumps(found, indent=1) + "\n")
+    (options.work / "adversarial.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

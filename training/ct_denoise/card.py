@@ -1,279 +1,163 @@
 """Write the model card: ``python -m training.ct_denoise.card --pipeline pipelines/ct-denoise``.
 
-Every number of the card comes from the JSON files beside the model, so that they cannot disagree.
+Every figure of the card comes from evaluation.json and evaluation_unlike.json beside the model, which
+`orthogen evaluate` wrote (``python -m training.card_figures ct-denoise``).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from . import card_worsened, evaluated
-from .evaluated import Evaluated
-from .markdown import markdown
-from .shortfalls import sentences
+from training.card_tables import (
+    Rows,
+    described,
+    detection_table,
+    lesion_table,
+    mean,
+    shown,
+    table,
+    texture_table,
+    write_card,
+)
+from training.evaluated import Evaluated, Groups
 
-TEMPLATE = Path(__file__).with_name("card_template.md")
+from .shortfalls import shortfalls
+
+KERNELS = {"smooth": ("soft", "standard", "medium"), "sharp": ("sharp", "edge")}
 DOSES = {"05": "5 %", "10": "10 %", "25": "25 %", "50": "50 %"}
-Line = dict[str, Any]
+BASELINES = {"NLM": "non-local means", "TV": "total variation"}
+TISSUES = ("air", "lung", "fat", "soft tissue", "bone")
+RMSE, RATIO = "rmse HU | {} | body", "rmse / attainable | {} | body"
+SQUARES, SURFACE = "flat squares in body", "surface of the body"
+TEXTURE = {
+    "NPS peak / reference's, input": (f"NPS peak / reference's | input | {SQUARES}", 2),
+    "result": (f"NPS peak / reference's | result | {SQUARES}", 2),
+    "NPS mean / reference's, input": (f"NPS mean frequency / reference's | input | {SQUARES}", 2),
+    "result ": (f"NPS mean frequency / reference's | result | {SQUARES}", 2),
+    "noise / reference's": (f"noise / reference's | result | {SQUARES}", 2),
+    "10 % transfer / reference's, input": (f"10 % transfer / reference's | input | {SURFACE}", 2),
+    "result  ": (f"10 % transfer / reference's | result | {SURFACE}", 2),
+}
 
 
-def interval(figure: Line, digits: int = 2) -> str:
-    """Mean with its 95 % interval."""
-    return f"{figure['Mean']:.{digits}f} [{figure['Low95']:.{digits}f}, {figure['High95']:.{digits}f}]"
+def by_kind(found: Evaluated) -> Rows:
+    """Smooth and sharp references, all doses."""
+    return {f"{kind}, all doses": of_kind(found, kind, DOSES) for kind in KERNELS}
 
 
-def error_table(lines: list[Line], by: str) -> str:
-    """RMSE of all methods against the bound."""
-    header = [
-        "source",
-        by.lower(),
-        "cases",
-        "input",
-        "**model**",
-        "NLM",
-        "TV",
-        "bound",
-        "model / bound",
-        "model better than NLM, TV",
+def by_dose(found: Evaluated) -> Rows:
+    """Smooth and sharp references, each dose."""
+    return {f"{kind}, {DOSES[dose]}": of_kind(found, kind, [dose]) for kind in KERNELS for dose in DOSES}
+
+
+def by_kernel(found: Evaluated) -> Rows:
+    """Each kernel, all doses."""
+    kernels = {kernel: [f"{kernel}-{dose}" for dose in DOSES] for each in KERNELS.values() for kernel in each}
+    return {kernel: groups for kernel, groups in kernels.items() if set(groups) & set(found.groups)}
+
+
+def of_kind(found: Evaluated, kind: str, doses: object) -> list[str]:
+    """The groups of a kind of kernel at some doses."""
+    return [group for group in found.groups if is_of(group, kind) and group.rpartition("-")[2] in doses]  # type: ignore[operator]
+
+
+def is_of(group: str, kind: str) -> bool:
+    """Whether the group's kernel is of that kind."""
+    return group.rpartition("-")[0] in KERNELS[kind]
+
+
+def error_table(found: Evaluated, rows: Rows, *, verdicts: bool = False) -> str:
+    """RMSE of all images beside the attainable one; in how many patients the result is better."""
+    headings = ["references, dose", "patients", "input", "**result**", *BASELINES, "attainable"]
+    headings += ["result / attainable", "better than input, NLM, TV"] + ["gate"] * verdicts
+    return table(headings, (list(_errors(found, label, groups, verdicts)) for label, groups in rows.items()))
+
+
+def _errors(found: Evaluated, label: str, groups: Groups, verdicts: bool) -> Iterator[str]:
+    ours, others = RMSE.format("result"), ["input", *BASELINES.values()]
+    patients = len(found.values(ours, groups))
+    yield from (label, str(patients), mean(found.interval(RMSE.format("input"), groups), 2))
+    yield shown(found.interval(ours, groups), 2)
+    yield from (shown(found.interval(RMSE.format(image), groups), 2) for image in BASELINES.values())
+    yield mean(found.interval(RMSE.format("attainable"), groups), 2)
+    yield shown(found.interval(RATIO.format("result"), groups), 2)
+    counts = (str(found.better(ours, RMSE.format(image), groups)) for image in others)
+    yield f"{', '.join(counts)} of {patients}"
+    if verdicts:
+        yield found.verdicts(groups)
+
+
+def similarity_table(found: Evaluated, rows: Rows) -> str:
+    """PSNR and SSIM in the soft-tissue window; intervals of the result."""
+    images = ("input", "result", *BASELINES.values())
+    headings = ["references, dose"] + [
+        f"{name} {image}" for name in ("PSNR", "SSIM") for image in ("input", "result", *BASELINES)
     ]
     body = []
-    for line in lines:
-        same = line["SameCases"]
-        label = f"{100 * line[by]:.0f} %" if by == "Dose" else line[by]
-        body.append(
-            [
-                line["Source"],
-                label,
-                str(line["Cases"]),
-                f"{line['Input']['Mean']:.1f}",
-                interval(line["Model"]),
-                interval(same["Nlm"]),
-                interval(same["Tv"]),
-                f"{line['Bound']['Mean']:.2f}",
-                interval(line["ModelOverBound"]),
-                f"{same['BetterThanNlm']}, {same['BetterThanTv']} of {same['Cases']}",
+    for label, groups in rows.items():
+        cells = []
+        for measure, digits in (("psnr dB", 1), ("ssim", 3)):
+            found_ = {i: found.interval(f"{measure} | {i} | body | soft tissue", groups) for i in images}
+            cells += [
+                shown(found_[image], digits) if image == "result" else mean(found_[image], digits)
+                for image in images
             ]
-        )
-    return markdown(header, body)
+        body.append([label, *cells])
+    return table(headings, body)
 
 
-def shift_table(shifts: dict[str, Line]) -> str:
-    """Mean HU shift per tissue class."""
-    header = ["tissue", "mean shift (HU)", "worst patient", "worst single case", "patients", "cases"]
-    body = [
-        [
-            name,
-            interval(s),
-            f"{s['WorstPatient']:+.2f}",
-            f"{s['WorstCase']:+.2f}",
-            str(s["Patients"]),
-            str(s["Cases"]),
-        ]
-        for name, s in shifts.items()
-    ]
-    return markdown(header, body)
+def shift_table(found: Evaluated) -> str:
+    """Mean of input and result minus reference per tissue, over all groups, and what the model adds to it."""
+    rows = []
+    for tissue in TISSUES:
+        before, after = (f"mean difference HU | {image} | {tissue}" for image in ("input", "result"))
+        change = found.difference(after, before)
+        if change is None:
+            continue
+        first, second = found.values(before), found.values(after)
+        worst = max((second[patient] - first[patient] for patient in second), key=abs)
+        cells = (shown(each, 2, "+") for each in (found.interval(before), found.interval(after), change))
+        rows.append([tissue, str(change.count), *cells, f"{worst:+.2f}"])
+    headings = ["tissue", "patients", "input minus reference", "result minus reference", "by the model"]
+    return table([*headings, "by the model, worst patient"], rows)
 
 
-def phantom_table(figures: dict[str, Line]) -> str:
-    """Sharpness and texture in the water phantom."""
-    contrasts = list(next(iter(figures.values()))["Mtf10Ratio"])
-    header = [
-        "kernel",
-        "dose",
-        "noise in, out (HU)",
-        "NPS peak ratio",
-        "NPS mean frequency ratio",
-        *[f"MTF10 {c} HU" for c in contrasts],
-    ]
-    body = []
-    for f in figures.values():
-        noise = f["Noise"]
-        body.append(
-            [
-                f["Kernel"],
-                f"{100 * f['Dose']:.0f} %",
-                f"{noise['Input']['NoiseHu']:.1f}, {noise['Output']['NoiseHu']:.1f}",
-                f"{noise['PeakRatio']:.2f}",
-                f"{noise['MeanFrequencyRatio']:.2f}",
-                *[f"{f['Mtf10Ratio'][c]:.2f}" for c in contrasts],
-            ]
-        )
-    return markdown(header, body)
-
-
-def headline(evaluation: Line) -> str:
-    """The first figures, one line per class of reference."""
-    header = [
-        "references",
-        "model RMSE (HU)",
-        "NLM (oracle)",
-        "TV (oracle)",
-        "bound",
-        "model / bound",
-        "model / bound, matching kernel",
-    ]
-    body = []
-    for name, h in evaluation["Headline"].items():
-        same = h["SameCases"]
-        body.append(
-            [
-                name,
-                interval(h["Model"]),
-                interval(same["Nlm"]),
-                interval(same["Tv"]),
-                interval(h["Bound"]),
-                interval(h["ModelOverBound"]),
-                interval(h["ModelOverBoundMatchedKernel"]),
-            ]
-        )
-    return markdown(header, body)
-
-
-def demo_table(demo: Line) -> str:
-    """What the model does to the real series."""
-    body = [[k, f"{v:.4g}"] for k, v in demo.items() if isinstance(v, (int, float))]
-    body += [
-        [f"MeanShiftHu {k}", f"{v['Mean']:+.3f}, worst slice {v['WorstSlice']:+.3f}"]
-        for k, v in demo["MeanShiftHu"].items()
-    ]
-    power = demo["NoisePower"]
-    body.append(
-        [
-            "deviation in the flattest squares, before and after (HU)",
-            f"{power['SquaresDeviationBeforeHu']}, {power['SquaresDeviationAfterHu']}",
-        ]
+def unlike_rows(unlike: Evaluated) -> Rows:
+    """Each series at each dose, the doses in order."""
+    order = sorted(
+        unlike.groups, key=lambda group: (group[: group.rindex("-")], int(group[group.rindex("-") + 1 :]))
     )
-    return markdown(["figure", "value"], body)
+    return {group: [group] for group in order}
 
 
-def texture_table(lines: list[Line]) -> str:
-    """Noise texture in patients."""
-    header = ["kernel", "dose", "slices, squares", "noise in, out (HU)", "peak ratio", "mean frequency ratio"]
-    body = [
-        [
-            line["Kernel"],
-            f"{100 * line['Dose']:.0f} %",
-            f"{line['Slices']}, {line['Squares']}",
-            f"{line['NoiseInHu']:.1f}, {line['NoiseOutHu']:.1f}",
-            f"{line['PeakRatio']:.2f}",
-            f"{line['MeanFrequencyRatio']:.2f}",
-        ]
-        for line in lines
-    ]
-    return markdown(header, body)
+def refused(found: Evaluated) -> str:
+    """Why series of the input were not evaluated, by reason."""
+    reasons = [row.reason for row in found.evaluation.cohort.refused]
+    counts = [f"{reasons.count(reason)} ({reason})" for reason in sorted(set(reasons))]
+    return ", ".join(counts) or "none"
 
 
-def noise_table(figures: Line) -> str:
-    """The two estimates of the references' own noise, and what they make of the bound."""
-    header = ["references", "fine detail over mode", "model / bound by the mode", "by fine detail"]
-    keys = ("FineOverModeNoise", "ModelOverBoundMatchedKernel", "ModelOverFineBoundMatchedKernel")
-    return markdown(header, [[name, *(interval(h[key]) for key in keys)] for name, h in figures.items()])
-
-
-def adversarial_table(found: Line) -> str:
-    """The ablation."""
-    header = ["weight", "error / attainable", "noise out (HU)", "peak ratio", "mean frequency ratio"]
-    keys = (("ErrorOverBound", 3), ("NoiseOutHu", 2), ("PeakRatio", 2), ("MeanFrequencyRatio", 2))
-    names = {None: "start", 0.0: "0 (without)"}
-    body = [
-        [names.get(arm["Weight"], str(arm["Weight"])), *(f"{arm[key]:.{digits}f}" for key, digits in keys)]
-        for arm in found["Arms"]
-    ]
-    return markdown(header, body)
-
-
-def returned_table(lines: list[Line]) -> str:
-    """The choice of the share of noise that is returned."""
-    header = ["share returned", "error / attainable", "sharp", "smooth", "mean frequency ratio"]
-    body = [
-        [
-            f"{line['Returned']:.2f}",
-            *(f"{line[k]:.3f}" for k in ("ErrorOverBound", "Sharp", "Smooth")),
-            f"{line['MeanFrequencyRatio']:.2f}",
-        ]
-        for line in lines
-    ]
-    return markdown(header, body)
-
-
-def returned_words(lines: list[Line]) -> str:
-    """What the smallest share costs."""
-    none, least = lines[0], lines[1]
-    rise = 100 * (least["ErrorOverBound"] / none["ErrorOverBound"] - 1)
-    return f"a share of {least['Returned']:.1f} costs {rise:.1f} %."
-
-
-def reasons(found: Evaluated) -> str:
-    """What the gate found most, and why it held."""
-    series = found.evaluation.cohort.series
-    streaks, blurred = (
-        [row for row in series if any(word in reason for reason in row.reasons)]
-        for word in ("Streaks show in the air", "the result is blurred")
-    )
-    held = [row for row in series if row.verdict == "HOLD"]
-    return (
-        f"{len(streaks)} of {len(series)} are suspected of motion for streaks in the air "
-        f"({sum(row.verdict == 'HOLD' for row in streaks)} of them held). "
-        f"Of the {len(held)} held, {sum(row in blurred for row in held)} are said to have blurred edges."
-    )
-
-
-def by_evaluate(folder: Path) -> dict[str, str]:
-    """Tables of what `orthogen evaluate` found."""
-    held_out = Evaluated.read(folder / "evaluation.json", folder / "evaluation_bounds.json")
-    unlike = Evaluated.read(folder / "evaluation_unlike.json", folder / "evaluation_unlike_bounds.json")
-    kinds = {k: [g for g in held_out.groups if g.startswith(k)] for k in ("smooth", "sharp")}
-    doses = {f"{k}, {DOSES[g[-2:]]}": [g] for k, groups in kinds.items() for g in groups}
-    others = {
-        g: [g] for g in sorted(unlike.groups, key=lambda g: (g[: g.rindex("-")], int(g[g.rindex("-") + 1 :])))
-    }
+def parts(found: Evaluated, unlike: Evaluated, folder: Path) -> dict[str, str]:
+    """All that the template asks for."""
     return {
-        "HEADLINE": evaluated.error_table(held_out, {f"{k}, all doses": g for k, g in kinds.items()}),
-        "PER_DOSE": evaluated.error_table(held_out, doses),
-        "SIMILARITY": evaluated.similarity_table(held_out, doses),
-        "SHIFTS": evaluated.shift_table(held_out),
-        "UNLIKE": evaluated.error_table(unlike, others, verdicts=True),
-        "REASONS": reasons(held_out),
-        "WORSENED": card_worsened.sentences(held_out, unlike),
-        "VERDICTS": "; ".join(f"{g}: {held_out.verdicts(g)}" for g in held_out.groups),
+        **described(found, folder),
+        "headline": error_table(found, by_kind(found)),
+        "per_dose": error_table(found, by_dose(found)),
+        "per_kernel": error_table(found, by_kernel(found)),
+        "similarity": similarity_table(found, by_dose(found)),
+        "shifts": shift_table(found),
+        "texture": texture_table(found, by_dose(found), TEXTURE),
+        "detection": detection_table(found),
+        "lesions": lesion_table(found),
+        "unlike": error_table(unlike, unlike_rows(unlike), verdicts=True),
+        "refused": refused(unlike),
+        "verdicts": "; ".join(
+            f"{label}: {found.verdicts(groups)}" for label, groups in by_dose(found).items()
+        ),
+        "shortfalls": shortfalls(found, unlike),
     }
-
-
-def by_simulation(folder: Path) -> dict[str, str]:
-    """Tables of what `evaluate`, `adversarial` and `returned` found."""
-    figures = json.loads((folder / "simulation.json").read_text())
-    split = figures["Split"]
-    return {
-        "SHA256": figures["ModelSha256"],
-        "MEGABYTES": f"{figures['ModelBytes'] / 1e6:.1f}",
-        "WEIGHTS": f"{figures['Weights'] / 1e6:.2f}",
-        "PER_DOSE_ALL": error_table(figures["PerDose"], "Dose"),
-        "PER_KERNEL": error_table(figures["PerKernel"], "Kernel"),
-        "NOISE": noise_table(figures["Headline"]),
-        "ALL_SHIFTS": shift_table(figures["HuShift"]),
-        "PLAUSIBLE_SHIFTS": shift_table(figures["HuShiftPlausible"]),
-        "PHANTOM": phantom_table(figures["Phantom"]),
-        "TEXTURE": texture_table(figures["Texture"]),
-        "DEMO": demo_table(figures["Demo"]),
-        "MILLISECONDS": f"{figures['MillisecondsPerSliceOneCore']:.0f}",
-        "HELD_OUT": ", ".join(split["HeldOutPatients"]),
-        "TRAINING_PATIENTS": str(split["TrainingPatients"]),
-        "TRAINING_SLICES": str(split["TrainingSlices"]),
-        "SHORTFALLS": sentences(figures),
-        "RETURNED_WORDS": returned_words(json.loads((folder / "returned.json").read_text())),
-        "ADVERSARIAL": adversarial_table(json.loads((folder / "adversarial.json").read_text())),
-        "RETURNED": returned_table(json.loads((folder / "returned.json").read_text())),
-        "ITERATIONS": f"{iterations(json.loads((folder / 'training_log.json').read_text())):,}",
-    }
-
-
-def iterations(log: Line) -> int:
-    """Of all stages of this version together."""
-    stages = [stage for stage in log["Stages"] if stage["Version"] == log["Version"]]
-    return sum(int(stage["Curve"][-1]["Iteration"]) for stage in stages)
 
 
 def main() -> None:
@@ -281,12 +165,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pipeline", type=Path, default=Path("pipelines/ct-denoise"))
     folder = parser.parse_args().pipeline
-    text = TEMPLATE.read_text()
-    for name, value in {**by_evaluate(folder), **by_simulation(folder)}.items():
-        text = text.replace("{{" + name + "}}", value)
-    if "{{" in text:
-        raise SystemExit(f"no figure for {text[text.index('{{') :][:40]}")
-    (folder / "MODEL_CARD.md").write_text(text)
+    found, unlike = (Evaluated.read(folder / f"evaluation{name}.json") for name in ("", "_unlike"))
+    write_card(Path(__file__).with_name("card_template.md"), folder, parts(found, unlike, folder))
 
 
 if __name__ == "__main__":

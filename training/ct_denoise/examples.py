@@ -21,14 +21,16 @@ from .noise_bank import STEP_HU
 from .projection import FloatArray
 from .slices import CLIP_HU, Slice
 
-PATCH = 160
+PATCH = 256
+"""Pixels of a side. The network sees 76 pixels around each; in patches of 160 it learnt mostly what lies at
+the edge of an image."""
 AIR_WEIGHT = 0.5  # of pixels in air, whose noise the scanner and the engine clip at -1024 HU
 INSERTS = 0.2  # share of patches with ellipses drawn in
 RESIZED = 0.35  # share of patches shown with another pixel spacing
-SIDES = (64, 288)  # pixels of the slice that such a patch covers, log-uniform
+SIDES = (0.4, 1.8)  # pixels of the slice that such a patch covers over those it has, log-uniform
 FAINT = 0.12  # share of patches with anatomy and noise as faint as in a head
 FAINT_SCALE, FAINT_CENTRE_HU = (0.3, 0.85), 40.0
-HIGH_DOSE = 0.15  # share of patches with doses beyond the bank's
+HIGH_DOSE = 0.25  # share of patches with doses beyond the bank's
 SHARES = {"LIDC-IDRI-0001": 0.15, "ACRIN-FLT-Breast_001": 0.10}  # of the patches; the rest is TCGA
 
 
@@ -58,8 +60,8 @@ class Scene:
 class PatchSource:
     """Draws batches of (slice, target, weight) in HU/1000; weight is 1/(attainable error in HU/1000)^2."""
 
-    def __init__(self, slices: list[Slice], bank: Path, seed: int) -> None:
-        self.slices = slices
+    def __init__(self, slices: list[Slice], bank: Path, seed: int, size: int = PATCH) -> None:
+        self.slices, self.size = slices, size
         self.noise = np.load(bank / "noise.npy", mmap_mode="r")
         self.rows = np.load(bank / "rows.npy")
         self.rng = np.random.default_rng(seed)
@@ -71,7 +73,7 @@ class PatchSource:
         others = np.flatnonzero(~np.isin(owner, list(SHARES)))
         sharp = np.array([self.slices[self.rows["slice"][i]].sharp for i in others])
         rest = 1.0 - sum(share for share, _ in groups)
-        groups += [(rest * 0.7, others[~sharp]), (rest * 0.3, others[sharp])]
+        groups += [(rest * 0.65, others[~sharp]), (rest * 0.35, others[sharp])]
         return [(share, members) for share, members in groups if len(members)]
 
     def _row(self) -> int:
@@ -98,8 +100,8 @@ class PatchSource:
     def _side(self) -> int:
         """Pixels of the slice that the patch covers."""
         if self.rng.random() >= RESIZED:
-            return PATCH
-        return round(float(np.exp(self.rng.uniform(*np.log(SIDES)))))
+            return self.size
+        return round(self.size * float(np.exp(self.rng.uniform(*np.log(SIDES)))))
 
     def _scene(self, row: int) -> tuple[Scene, float]:
         """What a patch shows before augmentation of intensities, and its pixel spacing in mm."""
@@ -113,15 +115,15 @@ class PatchSource:
         if reference.min() <= CLIP_HU[0]:  # the scanner pads outside its field of view: no noise there
             noise *= ndimage.maximum_filter(reference > CLIP_HU[0], 5)
         scene = Scene(reference, noise, item.noise_hu, added * strength)
-        return scene if side == PATCH else scene.resized(PATCH), item.spacing_mm * side / PATCH
+        return scene if side == self.size else scene.resized(self.size), item.spacing_mm * side / self.size
 
     def patch(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """One augmented example: input, target, weight and tissue, each (PATCH, PATCH)."""
+        """One augmented example: input, target, weight and tissue, each (size, size)."""
         row = self._row()
         scene, spacing_mm = self._scene(row)
         if self.rng.random() < INSERTS:
             kernel = self.slices[int(self.rows["slice"][row])].kernel
-            drawn = inserts.drawn(PATCH, kernel, spacing_mm, self.rng)
+            drawn = inserts.drawn(self.size, kernel, spacing_mm, self.rng)
             scene = Scene(scene.reference + drawn, scene.noise, scene.own_hu, scene.added_hu)
         return self._finish(self._contrast(scene))
 
@@ -153,9 +155,9 @@ class PatchSource:
             both = both[:, :, ::-1]
         return np.ascontiguousarray(both, dtype=np.float32)
 
-    def batch(self, size: int) -> tuple[FloatArray, ...]:
-        """`size` examples stacked: four arrays of (size, 1, PATCH, PATCH)."""
-        parts = zip(*(self.patch() for _ in range(size)), strict=True)
+    def batch(self, count: int) -> tuple[FloatArray, ...]:
+        """`count` examples stacked: four arrays of (count, 1, size, size)."""
+        parts = zip(*(self.patch() for _ in range(count)), strict=True)
         return tuple(np.stack(part)[:, None] for part in parts)
 
 

@@ -20,6 +20,7 @@ from .validation import validation_set
 
 SLICES = 6  # enough for neighbours, few enough to simulate in seconds
 REPEATS = 3
+PATCH = 128
 SCHEDULE = Schedule(batch=3, rate=0.02, every=25, warm_up=30, means_from=0.8, iterations=100)
 
 
@@ -29,7 +30,10 @@ def retrain(series: Path, out: Path) -> list[dict[str, float]]:
     out.mkdir(parents=True, exist_ok=True)
     slices = load_slices(series, SLICES)
     noise_bank.build(slices, out / "bank", seed=1, most_repeats=REPEATS)
-    source, cases = PatchSource(slices, out / "bank", seed=1), validation_set(slices, seed=1, count=4)
+    source, cases = (
+        PatchSource(slices, out / "bank", seed=1, size=PATCH),
+        validation_set(slices, seed=1, count=4),
+    )
     network, curve = fit(started(None), source, cases, SCHEDULE, out)
     export_onnx(network, out / "model.onnx")
     check(network, out / "model.onnx")

@@ -62,7 +62,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/ct_train"))
     parser.add_argument("--work", type=Path, required=True, help="folder of the checkpoint")
-    parser.add_argument("--out", type=Path, default=Path("pipelines/ct-denoise/returned.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     slices, beam = load_slices(options.data), ParallelBeam()
@@ -83,7 +82,7 @@ def main() -> None:
         error = float(np.mean(list(kinds.values())))
         lines.append({"Returned": share, "ErrorOverBound": error, **kinds, "MeanFrequencyRatio": frequency})
         print(lines[-1], flush=True)
-    options.out.write_text(json.dumps(lines, indent=1) + "\n")
+    (options.work / "returned.json").write_text(json.dumps(lines, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,87 +1,137 @@
-"""Where the model misses its targets, in sentences for the card, found in the figures themselves."""
+"""Where the model misses its targets, and where a result is worse than its input: counts, the worst three."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-Line = dict[str, Any]
-TARGETS = {"smooth": 1.2, "sharp": 1.1}  # RMSE over the bound
-SHIFT_HU, SHARPNESS, PEAK = 1.0, 0.95, (0.75, 1.25)
+from pipelines.evaluation.document import PatientRow
+from training.evaluated import Evaluated
 
-
-def against_bound(evaluation: Line) -> list[str]:
-    """RMSE against the bound."""
-    found = []
-    for line in evaluation["PerDose"]:
-        ratio, target = line["ModelOverBound"]["Mean"], TARGETS[line["Source"]]
-        verdict = "met" if ratio <= target else "missed"
-        dose = f"{100 * line['Dose']:.0f} % dose"
-        found.append(f"{line['Source']} references at {dose}: {ratio:.2f} (target {target}, {verdict})")
-    return ["RMSE over the bound: " + "; ".join(found) + "."]
+TARGETS = {"smooth": 1.2, "sharp": 1.1}
+"""RMSE over the attainable one."""
+SHIFT_HU, TRANSFER, PEAK = 1.0, 0.95, (0.75, 1.25)
+TISSUES = ("air", "lung", "fat", "soft tissue", "bone")
+SSIM, BODY = "ssim | {} | body | soft tissue", "rmse HU | {} | body"
+SHOWN, KEY_DIGITS = 3, 6
 
 
-def against_baselines(evaluation: Line) -> list[str]:
-    """Cells of the tables where an oracle baseline has the smaller mean RMSE."""
-    found = []
-    for by in ("Dose", "Kernel"):
-        for line in evaluation[f"Per{by}"]:
-            same = line["SameCases"]
-            label = f"{100 * line[by]:.0f} % dose" if by == "Dose" else f"kernel {line[by]}"
-            for name in ("Nlm", "Tv"):
-                ours, theirs = same["Model"]["Mean"], same[name]["Mean"]
-                if theirs < ours:
-                    found.append(f"{line['Source']}, {label}: {name.upper()} {theirs:.2f} to {ours:.2f} HU")
-    smooth, sharp = (evaluation["Headline"][s]["SameCases"] for s in ("smooth", "sharp"))
-    cases = smooth["Cases"] + sharp["Cases"]
-    nlm = smooth["BetterThanNlm"] + sharp["BetterThanNlm"]
-    total = smooth["BetterThanTv"] + sharp["BetterThanTv"]
-    single = f"Single cases: the model has the smaller RMSE than NLM in {nlm}, than TV in {total} of {cases}."
-    if not found:
-        return ["No table cell where a baseline has the smaller mean RMSE.", single]
-    return ["An oracle baseline has the smaller mean RMSE in: " + "; ".join(found) + ".", single]
+@dataclass(frozen=True)
+class Cell:
+    """One patient in one group."""
+
+    row: PatientRow
+    group: str
+    verdicts: str
+
+    def pair(self, figure: str) -> tuple[float, float] | None:
+        """Of input and result, if the patient has both."""
+        keys = [f"{figure.format(image)} | group {self.group}" for image in ("input", "result")]
+        found = [self.row.values.get(key) for key in keys]
+        return (found[0], found[1]) if found[0] is not None and found[1] is not None else None
+
+    def told(self, what: str, before: float, after: float, digits: int) -> str:
+        """The figure before and after, where, and what the gate said."""
+        where = f"{self.row.key[:KEY_DIGITS]} {self.group}"
+        return f"{where} {what}{before:.{digits}f} to {after:.{digits}f} ({self.verdicts})"
 
 
-def shifts(evaluation: Line) -> list[str]:
-    """Tissue classes whose mean shift exceeds the target."""
-    found = []
-    for title, key in (("all cases", "HuShift"), ("at most 60 HU added", "HuShiftPlausible")):
-        for name, figure in evaluation[key].items():
-            if abs(figure["Mean"]) > SHIFT_HU or abs(figure["WorstPatient"]) > SHIFT_HU:
-                found.append(
-                    f"{name} ({title}) {figure['Mean']:+.2f}, worst patient {figure['WorstPatient']:+.2f}"
-                )
-    for name, figure in evaluation["Demo"]["MeanShiftHu"].items():
-        if abs(figure["Mean"]) > SHIFT_HU:
-            found.append(f"{name} (real series) {figure['Mean']:+.2f}")
-    return ["HU shift above 1 HU in the mean or in the worst patient: " + ("; ".join(found) or "none") + "."]
+def cells(found: Evaluated) -> Iterator[Cell]:
+    """All with noise added: as acquired, the input is the reference and nothing can be better."""
+    for group in found.groups:
+        for row in found.evaluation.patients:
+            if row.values.get(f"{BODY.format('input')} | group {group}", 0.0) > 0:
+                yield Cell(row, group, gate_of(found, row.patient, group))
 
 
-def phantom(evaluation: Line) -> list[str]:
-    """Scans of the phantom outside the targets for sharpness and texture."""
-    figures = evaluation["Phantom"].values()
-    blunt = [
-        f"{f['Kernel']} {100 * f['Dose']:.0f} % {contrast} HU: {ratio:.2f}"
-        for f in figures
-        for contrast, ratio in f["Mtf10Ratio"].items()
-        if ratio < SHARPNESS
+def gate_of(found: Evaluated, patient: int, group: str) -> str:
+    """The verdicts on a patient's series in a group."""
+    rows = found.evaluation.cohort.series
+    return ", ".join(row.verdict for row in rows if (row.patient, row.group) == (patient, group))
+
+
+def worse(
+    all_cells: list[Cell], figure: str, harm: Callable[[float, float], float]
+) -> list[tuple[float, Cell, tuple[float, float]]]:
+    """The cells that are harmed (`harm` of before and after above 0), the worst first."""
+    pairs = ((cell, cell.pair(figure)) for cell in all_cells)
+    found = [(harm(*pair), cell, pair) for cell, pair in pairs if pair is not None]
+    return sorted((each for each in found if each[0] > 0), key=lambda each: -each[0])
+
+
+def worsened(found: Evaluated, unlike: Evaluated) -> Iterator[str]:
+    """How often body RMSE, SSIM and the RMSE of single tissues get worse."""
+    both = [*cells(found), *cells(unlike)]
+    body = worse(both, BODY, lambda before, after: after - before)
+    total = f"{len(both)} (one patient in one group each)"
+    yield f"Body RMSE is larger than the input's in {len(body)} of {total}."
+    similarity = worse(both, SSIM, lambda before, after: before - after)
+    named = "; ".join(cell.told("", *pair, 3) for _, cell, pair in similarity[:SHOWN])
+    yield sentence("SSIM (soft-tissue window, body) falls", len(similarity), len(both), named)
+    tissues = [
+        (harm, cell, pair, tissue)
+        for tissue in TISSUES
+        for harm, cell, pair in worse(
+            both, f"rmse HU | {{}} | {tissue}", lambda before, after: after / before - 1 if before else 0.0
+        )
     ]
-    count = sum(len(f["Mtf10Ratio"]) for f in figures)
-    plastic = [
-        f"{f['Kernel']} {100 * f['Dose']:.0f} %: {f['Noise']['PeakRatio']:.2f}"
-        for f in figures
-        if not PEAK[0] <= f["Noise"]["PeakRatio"] <= PEAK[1]
-    ]
-    return [
-        f"MTF10 below {SHARPNESS} of the input's in {len(blunt)} of {count} inserts: "
-        + "; ".join(blunt)
-        + ".",
-        f"NPS peak outside {PEAK[0]} to {PEAK[1]} of full dose in {len(plastic)} of {len(figures)} scans: "
-        + "; ".join(plastic)
-        + ". What noise is left is coarser than a full-dose scan's.",
-    ]
+    named = "; ".join(
+        cell.told(f"{tissue} ", *pair, 2)
+        for _, cell, pair, tissue in sorted(tissues, key=lambda each: -each[0])[:SHOWN]
+    )
+    concerned = len({(cell.row.key, cell.group) for _, cell, _, _ in tissues})
+    yield sentence("RMSE (HU) rises in at least one tissue", concerned, len(both), named)
 
 
-def sentences(evaluation: Line) -> str:
+def sentence(what: str, count: int, total: int, named: str) -> str:
+    """With the worst, if there is any."""
+    return f"{what} in {count} of {total}" + (f"; the worst: {named}." if named else ".")
+
+
+def targets(found: Evaluated, kernels: dict[str, list[str]]) -> Iterator[str]:
+    """The targets of accuracy, shift, texture and sharpness."""
+    for kind, target in TARGETS.items():
+        missed = [
+            f"{group} {ratio.mean:.2f}"
+            for group in kernels[kind]
+            if (ratio := found.interval("rmse / attainable | result | body", [group])) and ratio.mean > target
+        ]
+        yield f"RMSE above {target} times the attainable one ({kind}): {', '.join(missed) or 'nowhere'}."
+    for name, image in (("NLM", "non-local means"), ("TV", "total variation")):
+        lost = [
+            group
+            for groups in kernels.values()
+            for group in groups
+            if (gap := found.difference(BODY.format("result"), BODY.format(image), [group])) and gap.mean > 0
+        ]
+        yield f"Mean RMSE above oracle {name}'s: {', '.join(lost) or 'nowhere'}."
+
+
+def patients_beyond(found: Evaluated) -> Iterator[str]:
+    """Shift per tissue, noise peak, transfer: how many patients are outside the targets."""
+    for tissue in TISSUES:
+        before, after = (
+            found.values(f"mean difference HU | {image} | {tissue}") for image in ("input", "result")
+        )
+        beyond = [after[patient] - before[patient] for patient in after]
+        count = sum(abs(shift) > SHIFT_HU for shift in beyond)
+        if count:
+            worst = max(beyond, key=abs)
+            what = f"Shift by the model above {SHIFT_HU:g} HU, {tissue}"
+            yield f"{what}: {count} of {len(beyond)} patients ({worst:+.2f})."
+    peaks = found.values("NPS peak / reference's | result | flat squares in body").values()
+    outside = sum(not PEAK[0] <= peak <= PEAK[1] for peak in peaks)
+    yield f"Noise peak outside {PEAK[0]} to {PEAK[1]} of the reference's: {outside} of {len(peaks)} patients."
+    before, after = (
+        found.values(f"10 % transfer cycles/mm | {i} | surface of the body") for i in ("input", "result")
+    )
+    blunt = sum(after[patient] < TRANSFER * before[patient] for patient in after)
+    yield f"10 % transfer at the surface below {TRANSFER} of the input's: {blunt} of {len(after)} patients."
+
+
+def shortfalls(found: Evaluated, unlike: Evaluated) -> str:
     """A list for the card."""
-    parts = [against_bound, against_baselines, shifts, phantom]
-    return "\n".join(f"- {sentence}" for part in parts for sentence in part(evaluation))
+    smooth = [group for group in found.groups if group.rpartition("-")[0] in ("soft", "standard", "medium")]
+    kernels = {"smooth": smooth, "sharp": [group for group in found.groups if group not in smooth]}
+    every = (*targets(found, kernels), *patients_beyond(found), *worsened(found, unlike))
+    return "\n".join(f"- {each}" for each in every)

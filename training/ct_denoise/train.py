@@ -42,7 +42,7 @@ class Schedule:
     The length is given in minutes, so that a busy machine does not cut the schedule short, or in iterations.
     """
 
-    batch: int = 10
+    batch: int = 4
     rate: float = 0.02
     every: int = 500
     warm_up: int = 100
@@ -155,7 +155,7 @@ def main() -> None:
         "--work", type=Path, required=True, help="folder for the noise bank, checkpoint and log"
     )
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--batch", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rate", type=float, default=0.02, help="Muon's; Adam's is 1/20 of it")
     parser.add_argument("--every", type=int, default=500)
     parser.add_argument("--threads", type=int, default=2)

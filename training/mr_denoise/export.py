@@ -34,6 +34,10 @@ GATE = {
     "OutOfDistributionHold": 2.6,
     "SourcePeakWarn": 2.4,
     "SourcePeakHold": 3.5,
+    "SourceMotionWarn": 0.6,
+    "SourceMotionHold": 0.9,
+    "SourceMetalStreaksWarn": 0.98,
+    "SourceMetalStreaksHold": 0.999,
 }
 CONSISTENCY = {"Kind": "low-pass", "CutoffPerMm": 0.08}
 """Without it tissue as dark as the noise is taken for noise; the cut-off was chosen on a training patient."""
@@ -49,7 +53,7 @@ def description(digest: str) -> dict[str, object]:
     """The content of pipeline.json."""
     return {
         "Name": "mr-denoise",
-        "Version": "0.1.0",
+        "Version": "0.2.0",
         "Task": "denoise",
         "Family": "diffusion",
         "Generative": True,
@@ -92,7 +96,7 @@ def description(digest: str) -> dict[str, object]:
             "ClipSample": [0.0, 8 * UNIT],
         },
         "Consistency": CONSISTENCY,
-        "Repeats": {"Samples": SAMPLES},
+        "Repeats": {"Samples": SAMPLES, "Antithetic": True},
         "Companions": ["uncertainty"],
         "Seed": 1,
         "Gate": GATE,

@@ -46,7 +46,7 @@ def mixed(patch: Tensor, rng: np.random.Generator) -> Tensor:
 
 def bent(patch: Tensor, rng: np.random.Generator) -> Tensor:
     """Another brightness and gamma, the same order of tissues; 0 stays 0."""
-    return rng.uniform(0.6, 1.25) * patch.clamp(min=0) ** rng.uniform(0.75, 1.35)
+    return rng.uniform(0.4, 1.25) * patch.clamp(min=0) ** rng.uniform(0.75, 1.35)
 
 
 def build(alone: list[Stack], together: list[Stack], count: int, size: int, seed: int) -> Tensor:

@@ -15,6 +15,7 @@ import onnx
 import torch
 from onnx import numpy_helper
 from torch import Tensor
+from torch.nn import functional
 
 from training.ct_denoise.optimiser import Optimiser
 from training.mr_progress import (
@@ -29,6 +30,11 @@ from training.mr_progress import (
 from .network import MrDenoiser
 from .patches import Batch, BatchSource, build, stacks
 
+POOL, MEANS = 8, 2.0
+"""Pixels of a square, and how often the squared error of its mean counts beside that of the pixels."""
+PATCH = 192
+"""Pixels of a side: smaller than what the network sees around a pixel, and it learns edges of images instead
+of the middle of tissue."""
 WATCHED = 64
 """Patches with noise of their own, of training patients: what is watched decides nothing for the held out."""
 
@@ -40,7 +46,7 @@ class Run:
     length: Length
     work: Path
     seed: int = 1
-    batch: int = 12
+    batch: int = 4
     rate: float = 0.012
     """Muon's; Adam's is 1/20 of it."""
     every: int = 100
@@ -48,9 +54,10 @@ class Run:
 
 
 def loss_of(network: MrDenoiser, batch: Batch) -> Tensor:
-    """Weighted squared error of the clean image."""
+    """Weighted squared error of the clean image; that of means over squares of `POOL` pixels counts again."""
     error = network(batch.slices, batch.noisy, batch.time) - batch.clean
-    return (batch.weight * error.square().mean((1, 2, 3))).mean()
+    means = functional.avg_pool2d(error, POOL).square().mean((1, 2, 3))
+    return (batch.weight * (error.square().mean((1, 2, 3)) + MEANS * means)).mean()
 
 
 def watched_loss(network: MrDenoiser, batch: Batch) -> float:
@@ -97,6 +104,7 @@ def main() -> None:
     """Command line."""
     parser = run_arguments(__doc__)
     parser.add_argument("--start-ct", type=Path, help="model.onnx of ct-denoise 0.2.0 to begin from")
+    parser.add_argument("--rate", type=float, default=0.012, help="Muon's; Adam's is 1/20 of it")
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
@@ -106,8 +114,8 @@ def main() -> None:
     elif options.start_ct:
         network.begin_from(onnx_weights(options.start_ct))
     alone, together = stacks(options.sessions)
-    bank = build(alone, together, options.patches, 96, options.seed)
-    fit(network, bank, Run(Length(options.minutes), options.work, options.seed))
+    bank = build(alone, together, options.patches, PATCH, options.seed)
+    fit(network, bank, Run(Length(options.minutes), options.work, options.seed, rate=options.rate))
 
 
 if __name__ == "__main__":

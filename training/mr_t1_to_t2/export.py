@@ -14,7 +14,7 @@ from training.mr_commands import export_command
 from training.mr_dicom import STORED
 from training.mr_export import Names, export_onnx, require_same, write_manifest
 
-from .networks import Generator
+from .networks import Generator, Mirrored
 
 NAMES = Names(("slices",), "translated")
 DESCRIPTION = (
@@ -35,7 +35,7 @@ def description(digest: str) -> dict[str, object]:
     """The content of pipeline.json."""
     return {
         "Name": "mr-t1-to-t2",
-        "Version": "0.1.0",
+        "Version": "0.2.0",
         "Task": "translate",
         "Family": "GAN",
         "Generative": True,
@@ -77,9 +77,10 @@ def description(digest: str) -> dict[str, object]:
 def export(network: Generator, folder: Path) -> str:
     """model.onnx and pipeline.json in `folder`; the digest of the first."""
     folder.mkdir(parents=True, exist_ok=True)
-    digest = export_onnx(network, [torch.zeros(1, 3, 64, 64)], NAMES, folder / "model.onnx")
+    mirrored = Mirrored(network)
+    digest = export_onnx(mirrored, [torch.zeros(1, 3, 64, 64)], NAMES, folder / "model.onnx")
     examples = [[torch.rand(2, 3, 64, 80)], [torch.rand(1, 3, 128, 96)]]
-    require_same(network, folder / "model.onnx", NAMES, examples)
+    require_same(mirrored, folder / "model.onnx", NAMES, examples)
     write_manifest(folder, description(digest))
     return digest
 

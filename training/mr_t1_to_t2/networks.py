@@ -95,6 +95,22 @@ class Generator(nn.Module):
         return functional.pixel_shuffle(self.leave(functional.relu(half.float())), 2)
 
 
+class Mirrored(nn.Module):
+    """The mean of what the generator makes of a slice and, mirrored back, of its mirror image: the export.
+
+    Brains are nearly alike on both sides, and so were the patches the generator was trained on.
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, slices: Tensor) -> Tensor:
+        """(batch, 3, rows, columns) T1 to (batch, 1, rows, columns) T2."""
+        straight, mirrored = self.generator(slices), self.generator(slices.flip(3)).flip(3)
+        return 0.5 * (straight + mirrored)  # type: ignore[no-any-return]
+
+
 class Discriminator(nn.Module):
     """PatchGAN: (batch, 1, r, c) T1 and T2 to a score for each patch of 46 x 46 pixels, spectral norm.
 

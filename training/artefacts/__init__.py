@@ -1,0 +1,1 @@
+"""The small network behind the gate's figures of motion and of metal's streaks."""
