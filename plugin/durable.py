@@ -21,6 +21,7 @@ from dbos._queue import queue_worker_thread
 from plugin.adopt import adopt_from_dead
 from plugin.bell import OTHERWISE_S, Bell, at_once
 from plugin.database import database_url, is_shared, open_engine
+from plugin.folders import Folders
 from plugin.json_rows import JsonRows
 from plugin.ledger import Ledger
 from plugin.life_signs import FileLocks, LifeSigns
@@ -72,7 +73,7 @@ class Executor:
             line = ServerLine(database, name, host, pid, calls, bell.ring, shortage)
             line.open()
             return cls(name, url, ledger, bell, ServerLocks(ledger.engine), lambda: line.is_steady, line)
-        locks = FileLocks(state_folder / "locks")
+        locks = FileLocks(Folders(state_folder).locks)
         return cls(name, url, ledger, bell, locks, lambda: True, locks.hold(name))
 
     def launch(self) -> Intake:

@@ -21,7 +21,7 @@ from plugin.folders import Folders
 from plugin.gate_report.kept import keep_report
 from plugin.ledger import Instances, Job, Ledger
 from plugin.orthanc_rest import OrthancRest
-from plugin.own_results import MANIFEST_ATTACHMENT, OwnResults, withdraw
+from plugin.own_results import MANIFEST_ATTACHMENT, PATIENT, OwnResults
 from plugin.plan_job import Inputs
 from plugin.signing import signing_key
 from plugin.space import write_file
@@ -85,11 +85,10 @@ class OrthancEnds:
 
     def begin(self, series_instance_uids: Sequence[str]) -> None:
         """Not while somebody moves results of this source: once it is said, nobody else takes these out."""
-        with self.results.alone(self.job, within_s=float("inf")):
+        with self.results.alone(self.job, within_s=PATIENT):
             self._update(result_series_uids=list(series_instance_uids))
             # An earlier attempt by another version of the node may have left part of other series.
-            left = [uid for uid in self.ledger.own_results(self.job) if uid not in series_instance_uids]
-            withdraw(self.orthanc, left)
+            self.results.withdraw(self.job, but=series_instance_uids)
             for number, uid in enumerate(series_instance_uids):
                 self._register(uid, "companion" if number else "result")
 

@@ -29,6 +29,8 @@ TO_SET_ASIDE = "to be set aside"
 MANIFEST_ATTACHMENT = 1024
 """Orthanc keeps attachments from this number on for whoever wants them."""
 ASK_AGAIN_S = 0.1
+PATIENT = float("inf")
+"""Who moves results ends within seconds, or dies and lets go."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,26 @@ class OwnResults:
                 time.sleep(ASK_AGAIN_S)
             yield self.ledger.job(job.id) if free else None
 
-    def withdraw(self, job: Job) -> None:
-        """Takes what the job has begun to write out of Orthanc; belongs under `alone`. What another job is
-        writing too stays, and is that one's from now on.
+    def withdraw(self, job: Job, but: Sequence[str] = ()) -> None:
+        """Takes what the job has begun to write out of Orthanc, but for these series; belongs under `alone`.
+        What another job is writing too stays, and is that one's from now on.
         """
-        own = self.ledger.own_results(job)
+        own = [uid for uid in self.ledger.own_results(job) if uid not in but]
         with self.ledger.transaction() as connection:
             others = _in_the_making(connection, job)
             for uid in others.keys() & set(own):
                 self.ledger.take_over_results(connection, [uid], others[uid])
         withdraw(self.orthanc, [uid for uid in own if uid not in others])
+
+
+def handed_over(connection: sa.Connection, job: Job) -> set[str]:
+    """Series that another job on the same source has released or delivered: the same run made again (force)
+    writes them too, and does not take them away if its own verdict is another.
+    """
+    same = (JOBS.c.source_series_uid == job.source_series_uid, JOBS.c.id != job.id)
+    over = (JOBS.c.mode == "live", JOBS.c.state.in_(("done", "delivering")), JOBS.c.results_deleted.is_(None))
+    query = sa.select(JOBS.c.result_series_uids).where(*same, *over)
+    return {uid for uids in connection.execute(query).scalars() for uid in uids}
 
 
 def _in_the_making(connection: sa.Connection, job: Job) -> dict[str, str]:
@@ -81,14 +93,10 @@ def withdraw(orthanc: OrthancRest, result_series_uids: Sequence[str]) -> None:
             orthanc.delete_series(found)
 
 
-def set_aside(orthanc: OrthancRest, result_series_uids: Sequence[str], folder: Path) -> None:
-    """Moves results and their manifest out of Orthanc into a folder; only a release brings them back."""
-    copy_aside(orthanc, result_series_uids, folder)
-    withdraw(orthanc, result_series_uids)
-
-
 def copy_aside(orthanc: OrthancRest, result_series_uids: Sequence[str], folder: Path) -> None:
-    """What `set_aside` keeps."""
+    """Copies results and their manifest into a folder, before they are taken out of Orthanc; only a release
+    brings them back.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for series_instance_uid in result_series_uids:
         found = orthanc.find_series(series_instance_uid)

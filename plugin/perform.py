@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
+
 from pipelines.catalog import Catalog, with_gate
 from pipelines.errors import JobInterrupted, OrthogenError, PassingTrouble, Refused
 from pipelines.warm import WarmPipelines
@@ -22,7 +24,7 @@ from plugin.interrupting import interrupted_in_time
 from plugin.ledger import Job, Ledger
 from plugin.orthanc_ends import OrthancEnds
 from plugin.orthanc_rest import OrthancRest
-from plugin.own_results import TO_SET_ASIDE, OwnResults, set_aside, withdraw
+from plugin.own_results import PATIENT, TO_SET_ASIDE, OwnResults, copy_aside, handed_over, withdraw
 from plugin.run_job import Outcome, run_job
 from plugin.settings import Settings
 from plugin.space import NO_ROOM, NoSpace, Space, no_space_in
@@ -31,8 +33,6 @@ from plugin.submit import Queue
 RETRY_GROWTH = 4.0
 LONGEST_RETRY_S = 3600.0
 TAKEN_OVER = "taken over"
-PATIENT = float("inf")
-"""Who moves results ends within seconds, or dies and lets go."""
 ASK_AGAIN_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -151,11 +151,15 @@ class Performer:
             )
             if ended:
                 if job.mode == "live":
-                    self.ledger.take_over_results(connection, outcome.result_series_uids, job.id)
+                    self._take_over(connection, job, state, outcome.result_series_uids)
                 note(connection, job.id, self._measured(job, outcome))
             if ended and state == "delivering":
                 self.dispatch.begin(connection, job)
         return state if ended else self._interrupted(job)
+
+    def _take_over(self, connection: sa.Connection, job: Job, state: str, made: Sequence[str]) -> None:
+        stay = handed_over(connection, job) if state in ("held", "failed") else set()
+        self.ledger.take_over_results(connection, [uid for uid in made if uid not in stay], job.id)
 
     def _measured(self, job: Job, outcome: Outcome) -> Measured:
         model, figures = self.catalog[job.pipeline].model_sha256, outcome.verdict.figures
@@ -169,11 +173,12 @@ class Performer:
         with self.results.alone(job, within_s=PATIENT):
             if not self.ledger.is_held(job):
                 return None
-            if job.on_hold != "keep":
-                withdraw(self.orthanc, result_series_uids)
-                return "failed"
-            set_aside(self.orthanc, result_series_uids, self.folders.held / job.id)
-            return "held"
+            if job.on_hold == "keep":
+                copy_aside(self.orthanc, result_series_uids, self.folders.held / job.id)
+            with self.ledger.transaction() as connection:
+                stay = handed_over(connection, job)
+            withdraw(self.orthanc, [uid for uid in result_series_uids if uid not in stay])
+            return "held" if job.on_hold == "keep" else "failed"
 
     def _waiting(self, job: Job, full: NoSpace) -> NoSpace:
         """A full disk costs no attempt: the worker waits, and begins this one anew once there is room."""
@@ -201,8 +206,10 @@ class Performer:
                 self.results.withdraw(job)
             ended |= {"result_series_uids": [], "finished": time.time()}
             failed = held and self.ledger.update_held(job, **ended)
+        if not failed:
+            return self._interrupted(job)
         log.warning("job %s failed: %s", job.id, "; ".join(reasons))
-        return "failed" if failed else self._interrupted(job)
+        return "failed"
 
     def _try_again(self, job: Job, reason: str) -> str:
         if job.attempts >= self.settings.maximum_attempts:

@@ -41,7 +41,8 @@ def set_aside_held(results: OwnResults, folders: Folders) -> None:
     for job in ledger.jobs(state="held", stage=TO_SET_ASIDE):
         with results.alone(job) as present:
             if present == job:
-                copy_aside(results.orthanc, ledger.own_results(job), folders.held / job.id)
+                made = dict.fromkeys([*job.result_series_uids, *ledger.own_results(job)])
+                copy_aside(results.orthanc, list(made), folders.held / job.id)
                 results.withdraw(job)
                 ledger.update(job.id, expect=("held",), attempt=job.attempts, stage="held")
 

@@ -56,7 +56,12 @@ def write_report(measured: Measured, path: Path) -> None:
 
 
 def write_worst(measured: Measured, folder: Path) -> None:
-    """`worst-1.png` and so on: the worst slices of the report as files, for a model card."""
+    """`worst-1.png` and so on: the worst slices of the report as files, for a model card.
+
+    Those of an earlier evaluation go: it may have had more patients.
+    """
+    for earlier in folder.glob("worst-[0-9].png"):
+        earlier.unlink()
     for number, worst in enumerate(measured.cohort.worst, start=1):
         (folder / f"worst-{number}.png").write_bytes(in_grey_levels(worst_slice_picture(worst)))
 

@@ -15,26 +15,31 @@ import pytest
 import sqlalchemy as sa
 
 from dicom_templates.to_series import WrittenInstance
+from pipelines.catalog import Catalog
+from pipelines.gate import Verdict
 from plugin import people
+from plugin.drift.figures import Origin
 from plugin.folders import Folders
 from plugin.holding import claim
 from plugin.ledger import Job, Ledger
 from plugin.orthanc_ends import OrthancEnds
 from plugin.orthanc_rest import OrthancAddress, OrthancRest
-from plugin.own_results import TO_SET_ASIDE, OwnResults, set_aside
+from plugin.own_results import TO_SET_ASIDE, OwnResults, copy_aside, withdraw
 from plugin.parts import Parts
 from plugin.perform import has_no_result
 from plugin.rest_errors import Conflict
 from plugin.retention import Retention
 from plugin.retention_limits import RetentionLimits
+from plugin.run_job import Outcome
 from plugin.server_line import life_signs
+from plugin.settings import REPOSITORY
 from plugin.submit import Queue
 from plugin.tables import TRAFFIC
 from plugin.tidy import forget_deleted, set_aside_held, tidy_up
 from tests.node.a_destination import second_orthanc
 from tests.node.small_studies import SmallStudy, small_studies
 from tests.plugin.test_ledger import a_job
-from tests.plugin.test_lost_turns import Book
+from tests.plugin.test_lost_turns import Book, a_performer
 
 A_SECOND = 1 / 86_400
 LOOKED_UP = "/tools/find"
@@ -183,7 +188,8 @@ def test_a_job_rejected_and_retried_while_its_result_is_set_aside_loses_no_image
 
 def test_a_result_that_is_rejected_while_it_is_released_is_not_half_there(scene: Scene) -> None:
     job = scene.add(state="held", stage="held", verdict="HOLD")
-    set_aside(scene.orthanc, [scene.uid], scene.folders.held / job.id)
+    copy_aside(scene.orthanc, [scene.uid], scene.folders.held / job.id)
+    withdraw(scene.orthanc, [scene.uid])
     for number, file in enumerate(scene.study.files):  # which are nobody's results, and so were not kept
         (scene.folders.held / job.id / f"{number}.dcm").write_bytes(file.read_bytes())
     refused: list[Conflict] = []
@@ -226,6 +232,39 @@ def test_what_the_same_run_is_making_again_is_not_taken_out_with_the_first(scene
     ends.store(second)
     assert (scene.book.job().stage, scene.stored()) == ("held", 2)
     assert scene.book.ledger.own_results(ends.job) == [scene.uid]
+
+
+def test_a_later_attempt_leaves_what_the_same_run_is_making_again(scene: Scene) -> None:
+    first = scene.add(state="queued")
+    again = begun(scene, a_again(scene))
+    running = claim(scene.book.ledger, first.id, first.attempts, "another")
+    assert running is not None
+    OrthancEnds(scene.results(), running, scene.folders).begin(["1.2.3.9"])  # what comes last is named later
+    assert scene.stored() == 2
+    assert scene.book.ledger.own_results(again.job) == [scene.uid]
+
+
+def test_a_released_result_stays_when_the_same_run_made_again_is_held(scene: Scene, tmp_path: Path) -> None:
+    scene.add(state="done", verdict="HOLD", stage="released", finished=time.time())
+    ends = begun(scene, a_again(scene))
+    scene.store()
+    performer = replace(
+        a_performer(scene.book.ledger, tmp_path),
+        results=scene.results(),
+        folders=scene.folders,
+        catalog=Catalog.load([REPOSITORY / "pipelines"]),
+    )
+    assert performer._finish(ends.job, an_outcome(scene.uid)) == "held"
+    assert scene.stored() == 2
+    held = scene.book.ledger.job("again")
+    assert held is not None
+    people.reject(scene.parts(), held, "somebody")
+    assert scene.stored() == 2
+
+
+def an_outcome(series_instance_uid: str) -> Outcome:
+    verdict, origin = Verdict("HOLD", ("noise",), {}), Origin("", "")
+    return Outcome((series_instance_uid,), 2, 0, verdict, (), origin)
 
 
 def a_again(scene: Scene) -> Job:
