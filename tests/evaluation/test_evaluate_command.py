@@ -247,8 +247,11 @@ def test_a_series_without_a_reference_is_left_out_and_said(cohort: Path, tmp_pat
         for patient in patients:
             write_series(tmp_path / folder / patient, patient=patient, role=folder, slices=2)
     (tmp_path / "orthanc.json").write_bytes((cohort / "orthanc.json").read_bytes())
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "worst-2.png").write_bytes(b"of an earlier evaluation, of another patient")
     assert evaluate(tmp_path, tmp_path / "out", "--tiers", "1", "--baseline-noise", "none") == 0
     evaluation = read(tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").glob("worst-*")] == ["worst-1.png"]
     assert (evaluation.cohort.patients, len(evaluation.cohort.series)) == (1, 1)
     assert [row.reason for row in evaluation.cohort.refused] == ["no-reference"]
     assert not any(figure.image in ("non-local means", "total variation") for figure in evaluation.figures)

@@ -47,7 +47,6 @@ GATE = {
     "SourceMotionWarn": 0.6,
     "SourceMotionHold": 0.96,
     "SourceMetalStreaksWarn": 0.85,
-    "SourceMetalStreaksHold": 0.98,
     "LungShareHold": 0.005,
     "LocalChangeWarn": 11.0,
     "LocalChangeHold": 15.0,

@@ -35,7 +35,6 @@ GATE = {
     "SourcePeakWarn": 2.4,
     "SourcePeakHold": 3.5,
     "SourceMotionWarn": 0.6,
-    "SourceMotionHold": 0.9,
     "SourceMetalStreaksWarn": 0.98,
     "SourceMetalStreaksHold": 0.999,
 }
