@@ -290,7 +290,9 @@ class Ledger:
     def take_over_results(
         self, connection: sa.Connection, series_instance_uids: Sequence[str], job_id: str
     ) -> None:
-        """Theirs is who writes a series that is no longer there, and who has made the whole of it last."""
+        """Whose results are theirs to take away: of who writes a series that is no longer there, who has made
+        the whole of it last, or whose a person has released.
+        """
         of_these = RESULT_SERIES.c.series_instance_uid.in_(series_instance_uids)
         connection.execute(sa.update(RESULT_SERIES).where(of_these).values(job_id=job_id))
 

@@ -67,16 +67,6 @@ class OwnResults:
         withdraw(self.orthanc, [uid for uid in own if uid not in others])
 
 
-def handed_over(connection: sa.Connection, job: Job) -> set[str]:
-    """Series that another job on the same source has released or delivered: the same run made again (force)
-    writes them too, and does not take them away if its own verdict is another.
-    """
-    same = (JOBS.c.source_series_uid == job.source_series_uid, JOBS.c.id != job.id)
-    over = (JOBS.c.mode == "live", JOBS.c.state.in_(("done", "delivering")), JOBS.c.results_deleted.is_(None))
-    query = sa.select(JOBS.c.result_series_uids).where(*same, *over)
-    return {uid for uids in connection.execute(query).scalars() for uid in uids}
-
-
 def _in_the_making(connection: sa.Connection, job: Job) -> dict[str, str]:
     """Series that another job on the same source writes just now: their UIDs, and its id."""
     same = (JOBS.c.source_series_uid == job.source_series_uid, JOBS.c.id != job.id)

@@ -92,6 +92,8 @@ def release_alone(parts: Parts, job: Job, by: str) -> Job:
         going: dict[str, Any] = {"state": state, "stage": state, "reasons": reasons}
         going |= decision("released", by)
         released = parts.ledger.update_in(connection, job.id, expect=("held",), **going)
+        if released:  # the same run may be under way again: what it makes is this job's now
+            parts.ledger.take_over_results(connection, job.result_series_uids, job.id)
         if released and state == "delivering":
             parts.dispatch.begin(connection, job)
     require(released, again(parts, job), "released", "held")

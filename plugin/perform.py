@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-
-import sqlalchemy as sa
 
 from pipelines.catalog import Catalog, with_gate
 from pipelines.errors import JobInterrupted, OrthogenError, PassingTrouble, Refused
@@ -24,7 +21,7 @@ from plugin.interrupting import interrupted_in_time
 from plugin.ledger import Job, Ledger
 from plugin.orthanc_ends import OrthancEnds
 from plugin.orthanc_rest import OrthancRest
-from plugin.own_results import PATIENT, TO_SET_ASIDE, OwnResults, copy_aside, handed_over, withdraw
+from plugin.own_results import PATIENT, TO_SET_ASIDE, OwnResults, copy_aside
 from plugin.run_job import Outcome, run_job
 from plugin.settings import Settings
 from plugin.space import NO_ROOM, NoSpace, Space, no_space_in
@@ -130,13 +127,30 @@ class Performer:
             return run_job(ends.inputs(), pipeline, identity, ends.ends(), job.companions, job.output)
 
     def _finish(self, job: Job, outcome: Outcome) -> str:
+        if outcome.verdict.level == "HOLD" and job.on_hold != "release" and job.mode == "live":
+            with self.results.alone(job, within_s=PATIENT):
+                ended = self._take_out(job, outcome)
+        else:
+            ended = self._end(job, outcome, state := after_results(job), state)
+        return ended or self._interrupted(job)
+
+    def _take_out(self, job: Job, outcome: Outcome) -> str | None:
+        """Nothing of it stays in Orthanc but what is another job's. The end is written under the same lock:
+        of two that have made the same, the later one must see that the other is over.
+        """
+        if not self.ledger.is_held(job):
+            return None
+        state = stage = "held" if job.on_hold == "keep" else "failed"
+        if state == "held" and not self.is_at_node:
+            return self._end(job, outcome, state, TO_SET_ASIDE)
+        if state == "held":
+            copy_aside(self.orthanc, outcome.result_series_uids, self.folders.held / job.id)
+        self.results.withdraw(job)
+        return self._end(job, outcome, state, stage)
+
+    def _end(self, job: Job, outcome: Outcome, state: str, stage: str) -> str | None:
+        """The state that is written; None if the job is no longer ours."""
         verdict = outcome.verdict
-        state = stage = after_results(job)
-        if verdict.level == "HOLD" and job.on_hold != "release" and job.mode == "live":
-            state = "held" if job.on_hold == "keep" else "failed"
-            if (taken := self._take_out(job, outcome.result_series_uids)) is None:
-                return self._interrupted(job)
-            stage = taken
         with self.ledger.transaction() as connection:
             ended = self.ledger.update_held_in(
                 connection,
@@ -150,35 +164,17 @@ class Performer:
                 finished=None if state == "delivering" else time.time(),
             )
             if ended:
-                if job.mode == "live":
-                    self._take_over(connection, job, state, outcome.result_series_uids)
+                if job.mode == "live" and state not in ("held", "failed"):
+                    self.ledger.take_over_results(connection, outcome.result_series_uids, job.id)
                 note(connection, job.id, self._measured(job, outcome))
             if ended and state == "delivering":
                 self.dispatch.begin(connection, job)
-        return state if ended else self._interrupted(job)
-
-    def _take_over(self, connection: sa.Connection, job: Job, state: str, made: Sequence[str]) -> None:
-        stay = handed_over(connection, job) if state in ("held", "failed") else set()
-        self.ledger.take_over_results(connection, [uid for uid in made if uid not in stay], job.id)
+        return state if ended else None
 
     def _measured(self, job: Job, outcome: Outcome) -> Measured:
         model, figures = self.catalog[job.pipeline].model_sha256, outcome.verdict.figures
         version = job.pipeline_version
         return Measured(time.time(), job.pipeline, version, model, outcome.origin, figures)
-
-    def _take_out(self, job: Job, result_series_uids: Sequence[str]) -> str | None:
-        """Returns the stage the job is then in; None, and nothing was done, if it is no longer ours."""
-        if job.on_hold == "keep" and not self.is_at_node:
-            return TO_SET_ASIDE
-        with self.results.alone(job, within_s=PATIENT):
-            if not self.ledger.is_held(job):
-                return None
-            if job.on_hold == "keep":
-                copy_aside(self.orthanc, result_series_uids, self.folders.held / job.id)
-            with self.ledger.transaction() as connection:
-                stay = handed_over(connection, job)
-            withdraw(self.orthanc, [uid for uid in result_series_uids if uid not in stay])
-            return "held" if job.on_hold == "keep" else "failed"
 
     def _waiting(self, job: Job, full: NoSpace) -> NoSpace:
         """A full disk costs no attempt: the worker waits, and begins this one anew once there is room."""

@@ -188,10 +188,7 @@ def test_a_job_rejected_and_retried_while_its_result_is_set_aside_loses_no_image
 
 def test_a_result_that_is_rejected_while_it_is_released_is_not_half_there(scene: Scene) -> None:
     job = scene.add(state="held", stage="held", verdict="HOLD")
-    copy_aside(scene.orthanc, [scene.uid], scene.folders.held / job.id)
-    withdraw(scene.orthanc, [scene.uid])
-    for number, file in enumerate(scene.study.files):  # which are nobody's results, and so were not kept
-        (scene.folders.held / job.id / f"{number}.dcm").write_bytes(file.read_bytes())
+    set_aside(scene, job)
     refused: list[Conflict] = []
 
     def reject() -> None:
@@ -248,18 +245,54 @@ def test_a_released_result_stays_when_the_same_run_made_again_is_held(scene: Sce
     scene.add(state="done", verdict="HOLD", stage="released", finished=time.time())
     ends = begun(scene, a_again(scene))
     scene.store()
-    performer = replace(
-        a_performer(scene.book.ledger, tmp_path),
-        results=scene.results(),
-        folders=scene.folders,
-        catalog=Catalog.load([REPOSITORY / "pipelines"]),
-    )
-    assert performer._finish(ends.job, an_outcome(scene.uid)) == "held"
+    assert finished(scene, ends.job, tmp_path) == "held"
     assert scene.stored() == 2
     held = scene.book.ledger.job("again")
     assert held is not None
     people.reject(scene.parts(), held, "somebody")
     assert scene.stored() == 2
+
+
+def test_a_result_that_is_released_while_the_same_run_is_made_again_stays(
+    scene: Scene, tmp_path: Path
+) -> None:
+    first = scene.add(state="held", verdict="HOLD", stage="held")
+    set_aside(scene, first)
+    ends = begun(scene, a_again(scene))
+    people.release(scene.parts(), first, "somebody")
+    assert finished(scene, ends.job, tmp_path) == "held"
+    assert scene.stored() == 2
+
+
+def test_of_two_that_make_the_same_at_once_and_are_held_nothing_stays(scene: Scene, tmp_path: Path) -> None:
+    first = scene.add(state="queued", pipeline="ct-denoise")
+    again = begun(scene, a_again(scene)).job
+    running = claim(scene.book.ledger, first.id, first.attempts, "another")
+    assert running is not None
+    running = replace(running, result_series_uids=(scene.uid,))
+    scene.book.ledger.update_held(running, result_series_uids=[scene.uid])
+    assert finished(scene, running, tmp_path) == "held"
+    assert scene.stored() == 2  # the other one is still at it
+    assert finished(scene, again, tmp_path) == "held"
+    assert scene.stored() == 0
+
+
+def set_aside(scene: Scene, job: Job) -> None:
+    copy_aside(scene.orthanc, [scene.uid], scene.folders.held / job.id)
+    withdraw(scene.orthanc, [scene.uid])
+    for number, file in enumerate(scene.study.files):  # which are nobody's results, and so were not kept
+        (scene.folders.held / job.id / f"{number}.dcm").write_bytes(file.read_bytes())
+
+
+def finished(scene: Scene, job: Job, folder: Path) -> str:
+    """The end of an attempt whose verdict is HOLD."""
+    performer = replace(
+        a_performer(scene.book.ledger, folder),
+        results=scene.results(),
+        folders=scene.folders,
+        catalog=Catalog.load([REPOSITORY / "pipelines"]),
+    )
+    return performer._finish(job, an_outcome(scene.uid))
 
 
 def an_outcome(series_instance_uid: str) -> Outcome:
