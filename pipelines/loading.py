@@ -58,7 +58,8 @@ class Loader:
         manifest = self._entry.manifest
         mains = (manifest.model, *manifest.repeats.members)
         networks = tuple(self._tiled(self._network(main)) for main in mains)
-        return Repeated(networks, manifest.repeats.samples, manifest.repeats.antithetic)
+        repeats = manifest.repeats
+        return Repeated(networks, repeats.samples, repeats.antithetic, repeats.mirrored)
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -69,6 +69,9 @@ class Repeats(ManifestPart):
     """Draws of chance for each model."""
     antithetic: bool = False
     """In pairs of opposite noise, which an even number of Samples gives; the mean needs fewer of them."""
+    mirrored: bool = False
+    """Each sample of another mirror image of the slice, mirrored back: what a network does to one side only
+    goes out of the mean. For networks to which mirrored anatomy is as good as any."""
     members: tuple[ModelFile, ...] = ()
     """Further models of the ensemble, each in the place of Model."""
 
@@ -76,6 +79,8 @@ class Repeats(ManifestPart):
     def _in_pairs(self) -> Repeats:
         if self.antithetic and self.samples % 2:
             raise ValueError(f"Antithetic needs an even number of Samples, not {self.samples}")
+        if self.mirrored and self.samples == 1:
+            raise ValueError("Mirrored needs at least two Samples, not 1")
         return self
 
 

@@ -13,6 +13,9 @@ from pipelines.prepare import Prepared
 from pipelines.sampling.chance import Chance
 from pipelines.volume import SliceResult, SliceValues
 
+MIRRORS: tuple[tuple[int, ...], ...] = ((), (-2, -1), (-1,), (-2,))
+"""Axes of (..., rows, columns) along which one sample after the other is mirrored."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -38,11 +41,16 @@ class Repeated:
     takes back, so the mean of few is nearly that of many (Hammersley and Morton 1956, Mathematical
     Proceedings of the Cambridge Philosophical Society 52:449). Such pairs leave nothing of their noise in
     the mean, so squares are divided by the number of answers, not by one less.
+
+    `mirrored` shows each sample another mirror image, noise and all, and mirrors its answer back: a
+    self-ensemble (Timofte, Rothe and Van Gool 2016, CVPR, "Seven ways to improve example-based single image
+    super resolution").
     """
 
     networks: tuple[Network, ...]
     samples: int = 1
     antithetic: bool = False
+    mirrored: bool = False
 
     def __call__(self, batch: Tensor, chances: Sequence[Chance]) -> Answer:
         """Welford's running mean and variance: memory does not grow with the number of repeats."""
@@ -62,8 +70,11 @@ class Repeated:
             for sample in range(self.samples):
                 asked = member * self.samples + sample
                 number, second = divmod(asked, 2) if self.antithetic else (asked, 0)
-                drawn = [replace(chance, sample=number, opposite=bool(second)) for chance in chances]
-                yield network(batch, drawn)
+                axes = MIRRORS[sample % len(MIRRORS)] if self.mirrored else ()
+                drawn = [
+                    replace(chance, sample=number, opposite=bool(second), mirrored=axes) for chance in chances
+                ]
+                yield np.flip(network(np.ascontiguousarray(np.flip(batch, axes)), drawn), axes)
 
 
 def carried_back(answer: Answer, item: int, prepared: Prepared) -> tuple[NDArray[np.float32], ...]:

@@ -30,6 +30,8 @@ class Chance:
     """Where in it the item begins."""
     opposite: bool = False
     """Every value with the other sign: the antithetic partner (Hammersley and Morton 1956)."""
+    mirrored: tuple[int, ...] = ()
+    """Axes of (..., rows, columns) along which the item, and so its noise, is seen in the mirror."""
 
     def at(self, origin: tuple[int, ...]) -> Chance:
         """The same chance for a tile that begins at `origin`."""
@@ -42,7 +44,7 @@ class Chance:
         key = np.random.SeedSequence([self.seed, self.sample, self.slice_index, purpose])
         whole = tuple(length // downscale for length in self.whole)
         field = np.random.Generator(np.random.Philox(key)).standard_normal((channels, *whole), np.float32)
-        field = -field if self.opposite else field
+        field = np.flip(-field if self.opposite else field, self.mirrored)
         if whole == shape:
             return field
         begins = (first // downscale for first in self.origin)

@@ -129,6 +129,7 @@ LIMIT = {"Step": "clip", "Lower": 0, "Upper": 1, "Outside": "limit"}
         ({**DIFFUSION, "Decoder": DECODER}, "together with Encoder"),
         ({"Temperature": 0.5}, "Temperature needs a VAE"),
         ({**DIFFUSION, "Repeats": {"Samples": 3, "Antithetic": True}}, "even number of Samples, not 3"),
+        ({"Repeats": {"Mirrored": True}}, "Mirrored needs at least two Samples, not 1"),
         ({"Family": "GAN"}, "generative: say so"),
         ({"Tiles": {"Shape": [64, 64, 64]}}, "Tiles.Shape needs as many numbers"),
         ({"Tiles": {"Shape": [60, 64]}}, "multiples of Model.SizeMultiple"),

@@ -42,6 +42,34 @@ def test_antithetic_samples_come_in_pairs_of_opposite_noise(tmp_path: Path) -> N
         assert one.spread.mean() > 0.1
 
 
+def test_mirrored_samples_take_out_what_a_network_does_to_one_side(tmp_path: Path) -> None:
+    kernel = np.zeros((1, 1, 3, 3), np.float32)
+    kernel[0, 0, 0, 1] = kernel[0, 0, 1, 2] = 0.5  # the mean of the pixels above and to the right
+    repeats = {"Samples": 4, "Mirrored": True}
+    entry = tiny_entry(tmp_path, slice_convolution(kernel), Inputs=ONE_SLICE, Repeats=repeats)
+    values = signal(2, 6, 7)
+    padded = np.pad(values, [(0, 0), (1, 1), (1, 1)])
+    above, below, left, right = (
+        padded[:, :-2, 1:-1],
+        padded[:, 2:, 1:-1],
+        padded[:, 1:-1, :-2],
+        padded[:, 1:-1, 2:],
+    )
+    for index, result in enumerate(results(entry, values, Execution())):
+        assert isinstance(result, UncertainResult)
+        expected = (above + below + left + right)[index] / 4
+        np.testing.assert_allclose(result.values, expected, atol=1e-5)
+
+
+def test_mirrored_samples_have_their_noise_mirrored_with_them(tmp_path: Path) -> None:
+    """Else the two of a pair would not have opposite noise, and some of it would be left in the mean."""
+    values = signal(2, 6, 6)
+    repeats = {"Samples": 4, "Antithetic": True, "Mirrored": True}
+    entry = diffusion_entry(tmp_path, {"Method": "ddim"}, Repeats=repeats)
+    one, other = (run(entry, values, Execution(), seed) for seed in (7, 8))
+    np.testing.assert_allclose(one, other, atol=1e-4)
+
+
 def test_an_ensemble_gives_the_mean_of_its_members(tmp_path: Path) -> None:
     one, other = (slice_convolution(np.full((1, 1, 1, 1), factor, np.float32)) for factor in (1.0, 3.0))
     member = file_json("other.onnx", other, Input="slices", Output="denoised")
