@@ -21,7 +21,7 @@ from pydantic import Field
 
 from pipelines.manifest_part import ManifestPart
 from pipelines.restraint import Restraint
-from pipelines.volume import SliceResult
+from pipelines.volume import SliceGrid, SliceResult
 
 Mask = NDArray[np.bool_]
 Values = NDArray[np.float32]
@@ -39,11 +39,11 @@ class LowPass(ManifestPart):
     cutoff_per_mm: float = Field(gt=0)
     """Cycles per millimetre, in every direction of the slice."""
 
-    def taken_back(self, source: Values, change: Values, measured: Mask, spacing_mm: PixelSpacing) -> Values:
+    def taken_back(self, source: Values, change: Values, measured: Mask, grid: SliceGrid) -> Values:
         """The part of (rows, columns) `change` to take back."""
         doubled = np.pad(change, [(0, side) for side in change.shape], mode="symmetric")
         spectrum = np.fft.rfft2(doubled)
-        spectrum *= _low_pass_weights(self.cutoff_per_mm, doubled.shape, spacing_mm)
+        spectrum *= _low_pass_weights(self.cutoff_per_mm, doubled.shape, grid.pixel_spacing_mm)
         low: Values = np.fft.irfft2(spectrum, doubled.shape).astype(np.float32)
         return low[: change.shape[0], : change.shape[1]]
 
@@ -59,9 +59,9 @@ class LocalMean(ManifestPart):
     window_mm: float = Field(gt=0)
     """Side of the square window, brought to the nearest odd number of pixels."""
 
-    def taken_back(self, source: Values, change: Values, measured: Mask, spacing_mm: PixelSpacing) -> Values:
+    def taken_back(self, source: Values, change: Values, measured: Mask, grid: SliceGrid) -> Values:
         """The part of (rows, columns) `change` to take back; 0 where nothing around was measured."""
-        reach = [round((self.window_mm / spacing - 1) / 2) for spacing in spacing_mm]
+        reach = [round((self.window_mm / spacing - 1) / 2) for spacing in grid.pixel_spacing_mm]
         counted = _sums(measured.astype(np.float64), reach)
         total = _sums(np.where(measured, change, 0.0).astype(np.float64), reach)
         return (total / np.maximum(counted, 1)).astype(np.float32)
@@ -71,7 +71,7 @@ Consistency = Annotated[LowPass | LocalMean | Restraint, Field(discriminator="ki
 
 
 def consistent(
-    declared: LowPass | LocalMean | Restraint | None, result: SliceResult, spacing_mm: PixelSpacing
+    declared: LowPass | LocalMean | Restraint | None, result: SliceResult, grid: SliceGrid
 ) -> SliceResult:
     """`result` less what is taken back of its change; padded pixels and any spread stay as they are."""
     if declared is None:
@@ -79,7 +79,7 @@ def consistent(
     padding = result.source.padding
     measured = ~padding if padding is not None else np.ones(result.values.shape, np.bool_)
     source = result.source.values
-    back = declared.taken_back(source, result.values - source, measured, spacing_mm)
+    back = declared.taken_back(source, result.values - source, measured, grid)
     values = result.values - back
     return replace(result, values=values if padding is None else np.where(measured, values, result.values))
 

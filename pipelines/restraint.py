@@ -7,7 +7,10 @@ variance decides how much of it stands (a Wiener weight, with the removed power 
 And some noise is left. For noise of power N over a weak structure of power V, SSIM (Wang et al. 2004) against
 a scan of twice the dose falls below the source's own as soon as less than 1 / (2 + 2 W / N) of the noise's
 amplitude is left, W = 2 V + C2: one half for noise that hides everything. Against a scan of four times the
-dose it would still rise; a slice does not tell which of the two it will be held against.
+dose it would still rise, and against any scan of ordinary noise more may go the stronger the noise is. How
+strong says its coarse part, which, unlike the fine, depends little on the reconstruction kernel (the noise of
+filtered back-projection at low frequencies: Riederer, Pelc and Chesler 1978, Phys Med Biol 23:446), and which
+falls with the root of the slice thickness.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from pydantic import Field
 
 from pipelines.blocks import BLOCK, Blocks, block_means, mean_of_neighbours
 from pipelines.manifest_part import ManifestPart
+from pipelines.volume import SliceGrid
 
 SOFT_TISSUE_HU = (-10.0, 110.0)
 """Of the source's mean over 12 x 12 pixels."""
@@ -28,6 +32,12 @@ LEAST_BLOCKS = 100
 """Of soft tissue, without which a slice's noise is not measured and none is given back."""
 CORRECTIONS = 3
 """Noise falls nearly in proportion to the change: the first brings it near, the others there."""
+THICKNESS_MM, THINNEST_MM = 3.0, 1.0
+"""Thicker slices are taken for the first, thinner ones for the second."""
+RELIEF = 1.5
+"""Chosen, with the ordinary noise that ships, on training patients of `ct-denoise`."""
+DEVIATION = 1.4826
+"""Of normal values, over the median of their sizes."""
 LEAST_POWER = 1e-3
 """HU squared: below it nothing varies."""
 
@@ -48,16 +58,25 @@ class Restraint(ManifestPart):
     least_noise_left: float = Field(ge=0, lt=1)
     """Of the noise in a slice's soft tissue, as amplitude; where the network leaves less, so much of the
     change is taken back all over the slice that this is left."""
+    ordinary_noise_hu: float | None = Field(default=None, gt=0)
+    """Coarse noise (means of 4 x 4 pixels, soft tissue, for slices of 3 mm) up to which that much is left; of
+    n times as much, 1 / n ** 1.5 of it. Null leaves it whatever the noise."""
 
-    def taken_back(
-        self, source: Values, change: Values, measured: Mask, spacing_mm: tuple[float, float]
-    ) -> Values:
+    def taken_back(self, source: Values, change: Values, measured: Mask, grid: SliceGrid) -> Values:
         """The part of (rows, columns) `change` to take back."""
         stands = weighted(change, self._strength(source, change))
         if (sampled := SampledNoise.of(source, stands, measured)) is not None:
-            stands *= np.float32(sampled.share_that_leaves(self.least_noise_left))
+            least = self.least_noise_left * self._relief(sampled.coarse_hu, grid.slice_thickness_mm)
+            stands *= np.float32(sampled.share_that_leaves(least))
         taken: Values = change - stands
         return taken
+
+    def _relief(self, coarse_hu: float, thickness_mm: float | None) -> float:
+        """The part of the least noise left that is left of noise so strong."""
+        if self.ordinary_noise_hu is None:
+            return 1.0
+        thin = min(max(thickness_mm or THICKNESS_MM, THINNEST_MM), THICKNESS_MM) / THICKNESS_MM
+        return float(min(1.0, self.ordinary_noise_hu / max(coarse_hu * thin**0.5, 1e-6)) ** RELIEF)
 
     def _strength(self, source: Values, change: Values) -> Blocks:
         """(rows // 4, columns // 4): how much of the change stands, from 0 to 1."""
@@ -73,6 +92,8 @@ class SampledNoise:
 
     before: Values
     change: Values
+    coarse_hu: float
+    """Deviation of the change's means over the blocks."""
 
     @classmethod
     def of(cls, source: Values, change: Values, measured: Mask) -> SampledNoise | None:
@@ -83,8 +104,11 @@ class SampledNoise:
         rows, columns = (side * BLOCK for side in means.shape)
         sample = np.s_[1:rows:BLOCK, 1:columns:BLOCK]
         before = (source[sample] - means)[inside]
-        enough = before.size >= LEAST_BLOCKS and bool(np.median(np.abs(before)) > 0)
-        return cls(before, (change[sample] - block_means(change))[inside]) if enough else None
+        if before.size < LEAST_BLOCKS or not np.median(np.abs(before)) > 0:
+            return None
+        coarse = block_means(change)
+        deviation = DEVIATION * float(np.median(np.abs(coarse[inside])))
+        return cls(before, (change[sample] - coarse)[inside], deviation)
 
     def left(self, share: float = 1.0) -> float:
         """Noise after that share of the change over noise before it."""

@@ -90,7 +90,7 @@ class SlicewisePipeline(Loaded):
             for item, centre in enumerate(centres)
         )
         declared = self.entry.manifest.consistency
-        return [consistent(declared, result, grid.pixel_spacing_mm) for result in results]
+        return [consistent(declared, result, grid) for result in results]
 
 
 def channels(window: Window) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

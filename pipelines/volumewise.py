@@ -37,7 +37,7 @@ class VolumePipeline(Loaded):
         carried = carried_back(answer, 0, prepared[0])
         for place, alike in enumerate(sources):
             result = slice_result(alike[0], [values[place] for values in carried])
-            yield consistent(self.entry.manifest.consistency, result, grid.pixel_spacing_mm)
+            yield consistent(self.entry.manifest.consistency, result, grid)
 
     def _prepare(self, stack: list[SliceValues], grid: SliceGrid) -> Prepared:
         values = np.stack([slice_.values for slice_ in stack])

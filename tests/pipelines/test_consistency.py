@@ -19,6 +19,7 @@ from tests.pipelines.tiny_models import as_slices, axial_grid, graph_model, mani
 
 Values = NDArray[np.float32]
 SPACING = (0.5, 0.8)
+GRID = axial_grid(1, 60, 45, pixel_spacing_mm=SPACING)
 LOW_PASS = {"Kind": "low-pass", "CutoffPerMm": 0.1}
 MEAN = {"Kind": "mean", "WindowMm": 10}
 
@@ -40,7 +41,7 @@ def result_of(source: Values, values: Values, padding: NDArray[np.bool_] | None 
 
 def test_low_pass_keeps_the_sources_spectrum_up_to_the_cut_off_and_the_results_beyond_twice_it() -> None:
     source, answer = noise(60, 45), noise(60, 45, seed=4)
-    kept = consistent(LowPass(Kind="low-pass", CutoffPerMm=0.1), result_of(source, answer), SPACING).values
+    kept = consistent(LowPass(Kind="low-pass", CutoffPerMm=0.1), result_of(source, answer), GRID).values
     (of_source, frequency), (of_answer, _), (of_kept, _) = map(spectrum, (source, answer, kept))
     size = np.abs(of_source).max()
     below, above = frequency <= 0.1, frequency >= 0.2
@@ -57,7 +58,7 @@ def test_between_cut_off_and_twice_it_the_sources_share_falls_smoothly() -> None
         wave = np.cos(np.pi * 2 * cycles * (rows + 0.5) / 80).astype(np.float32)
         cutoff = 4 / (80 * SPACING[0])
         low_pass = LowPass(Kind="low-pass", CutoffPerMm=cutoff)
-        kept = consistent(low_pass, result_of(wave, np.zeros_like(wave)), SPACING).values
+        kept = consistent(low_pass, result_of(wave, np.zeros_like(wave)), GRID).values
         shares.append(float(kept[0, 0] / wave[0, 0]))
     np.testing.assert_allclose(shares, np.cos(np.arange(5) / 4 * np.pi / 2) ** 2, atol=1e-5)
 
@@ -66,7 +67,7 @@ def test_a_change_at_one_side_does_not_reach_the_opposite_side() -> None:
     source = np.zeros((64, 64), np.float32)
     answer = source.copy()
     answer[:, :4] = 100
-    kept = consistent(LowPass(Kind="low-pass", CutoffPerMm=0.1), result_of(source, answer), SPACING).values
+    kept = consistent(LowPass(Kind="low-pass", CutoffPerMm=0.1), result_of(source, answer), GRID).values
     assert np.abs(kept[:, -8:]).max() < 0.5
     assert np.abs(kept[:, :4] - 100).max() > 10
 
@@ -76,13 +77,13 @@ def test_a_change_at_one_side_does_not_reach_the_opposite_side() -> None:
 )
 def test_a_constant_shift_is_undone_to_the_edges(declared: LocalMean | LowPass) -> None:
     source = noise(40, 30)
-    kept = consistent(declared, result_of(source, source + np.float32(7)), SPACING).values
+    kept = consistent(declared, result_of(source, source + np.float32(7)), GRID).values
     np.testing.assert_allclose(kept, source, atol=1e-4)
 
 
 def test_mean_moves_each_pixel_by_the_mean_change_over_its_window() -> None:
     source, answer = noise(40, 30), noise(40, 30, seed=4)
-    kept = consistent(LocalMean(Kind="mean", WindowMm=4.4), result_of(source, answer), SPACING).values
+    kept = consistent(LocalMean(Kind="mean", WindowMm=4.4), result_of(source, answer), GRID).values
     change = answer - source  # 4.4 mm: 9 rows of 0.5 mm, 5 columns of 0.8 mm
     assert kept[20, 15] == pytest.approx(answer[20, 15] - change[16:25, 13:18].mean(), abs=1e-3)
     assert kept[0, 0] == pytest.approx(answer[0, 0] - change[:5, :3].mean(), abs=1e-3)
@@ -92,7 +93,7 @@ def test_mean_undoes_a_slope_and_leaves_what_is_finer_than_the_window() -> None:
     rows = np.arange(60, dtype=np.float32)[:, np.newaxis] * np.ones((1, 60), np.float32)
     fine = np.where(rows % 2 == 0, 5, -5).astype(np.float32)
     source = noise(60, 60)
-    kept = consistent(LocalMean(Kind="mean", WindowMm=10), result_of(source, source + rows + fine), SPACING)
+    kept = consistent(LocalMean(Kind="mean", WindowMm=10), result_of(source, source + rows + fine), GRID)
     np.testing.assert_allclose((kept.values - source - fine)[12:-12], 0, atol=5 / 21 + 1e-3)
 
 
@@ -107,7 +108,7 @@ def test_padded_pixels_and_the_spread_stay_as_they_are(declared: LocalMean | Low
     answer = np.where(padding, source, source + np.float32(9))
     spread = np.abs(noise(32, 32))
     uncertain = UncertainResult(SliceValues(0, source, padding), answer, spread)
-    kept = consistent(declared, uncertain, SPACING)
+    kept = consistent(declared, uncertain, GRID)
     assert isinstance(kept, UncertainResult)
     np.testing.assert_array_equal(kept.values[padding], source[padding])
     np.testing.assert_array_equal(kept.spread, spread)
@@ -118,13 +119,13 @@ def test_mean_does_not_count_padded_pixels() -> None:
     source, padding = noise(32, 32), np.zeros((32, 32), np.bool_)
     padding[:, :10] = True
     answer = source + np.where(padding, np.float32(500), np.float32(9))
-    kept = consistent(LocalMean(Kind="mean", WindowMm=5), result_of(source, answer, padding), SPACING)
+    kept = consistent(LocalMean(Kind="mean", WindowMm=5), result_of(source, answer, padding), GRID)
     np.testing.assert_allclose(kept.values[:, 10:], source[:, 10:], atol=1e-4)
 
 
 def test_without_a_declaration_the_result_is_the_networks_own() -> None:
     result = result_of(noise(8, 8), noise(8, 8, seed=4))
-    assert consistent(None, result, SPACING) is result
+    assert consistent(None, result, GRID) is result
 
 
 def shifting_entry(folder: Path, dimensions: int, **changes: Any) -> CatalogEntry:

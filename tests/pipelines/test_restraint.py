@@ -1,5 +1,7 @@
 """What a pipeline with Restraint leaves of the noise, and of detail that may be none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -10,9 +12,11 @@ from pipelines.manifest import Manifest
 from pipelines.restraint import Restraint, SampledNoise
 from pipelines.volume import SliceResult, SliceValues
 from tests.pipelines.test_manifest import CT_DENOISE
+from tests.pipelines.tiny_models import axial_grid
 
 Values = NDArray[np.float32]
-SIDE, SPACING = 96, (0.7, 0.7)
+SIDE = 96
+GRID = axial_grid(1, SIDE, SIDE, slice_thickness_mm=3.0)
 TEXTURED = np.s_[:, SIDE // 2 :]
 FLAT = np.s_[:, : SIDE // 2 - 8]
 RESTRAINT = {"Kind": "restraint", "ShareRemoved": 0.003, "LeastNoiseLeft": 0.45}
@@ -33,8 +37,11 @@ def noise(size_hu: float) -> Values:
     return np.random.default_rng(6).normal(0, size_hu, (SIDE, SIDE)).astype(np.float32)
 
 
-def restrained(declared: Restraint, source: Values, answer: Values) -> Values:
-    return consistent(declared, SliceResult(SliceValues(0, source), answer), SPACING).values
+def restrained(
+    declared: Restraint, source: Values, answer: Values, thickness_mm: float | None = 3.0
+) -> Values:
+    grid = replace(GRID, slice_thickness_mm=thickness_mm)
+    return consistent(declared, SliceResult(SliceValues(0, source), answer), grid).values
 
 
 def share(kept: Values, source: Values, answer: Values, where: tuple[slice, slice]) -> float:
@@ -83,6 +90,25 @@ def test_so_much_noise_is_left_too_where_the_network_took_other_noise_than_there
     assert noise_left(source, kept) >= 0.5 - 0.01
 
 
+@pytest.mark.parametrize(
+    ("noise_hu", "thickness_mm", "left"),
+    [
+        (20.0, 3.0, 0.5),  # coarse noise of 5 HU: the mean of 16 pixels
+        (40.0, 3.0, 0.5 / 2**1.5),
+        (40.0, 8.0, 0.5 / 2**1.5),
+        (40.0, None, 0.5 / 2**1.5),
+        (40.0, 0.75, 0.5 / (2 / 3**0.5) ** 1.5),
+    ],
+)
+def test_of_noise_stronger_than_ordinary_for_the_thickness_less_is_left(
+    noise_hu: float, thickness_mm: float | None, left: float
+) -> None:
+    declared = Restraint(Kind="restraint", ShareRemoved=0.003, LeastNoiseLeft=0.5, OrdinaryNoiseHu=5.0)
+    source = 40 + noise(noise_hu)
+    kept = restrained(declared, source, np.full_like(source, 40), thickness_mm)
+    assert noise_left(source, kept) == pytest.approx(left, rel=0.12)
+
+
 def test_without_soft_tissue_no_noise_is_given_back() -> None:
     source = -800 + noise(20)
     answer = np.full_like(source, -800)
@@ -105,7 +131,7 @@ def test_padded_pixels_stay_the_networks_and_do_not_count_as_tissue() -> None:
     source[padding] = -2000
     answer = source - noise(20)
     kept = consistent(
-        restraint(least_noise_left=0.5), SliceResult(SliceValues(0, source, padding), answer), SPACING
+        restraint(least_noise_left=0.5), SliceResult(SliceValues(0, source, padding), answer), GRID
     ).values
     np.testing.assert_array_equal(kept[padding], answer[padding])
     assert noise_left(source, kept, ~padding) == pytest.approx(0.5, abs=0.02)
