@@ -16,19 +16,6 @@ from dicom_templates.source import read_slice
 from plugin.settings import REPOSITORY
 
 SHARED = REPOSITORY.parent / "shared" / "data"
-DEVELOPMENT = frozenset(
-    {
-        "TCGA-17-Z028",
-        "TCGA-34-5234",
-        "TCGA-50-6595",
-        "TCGA-50-8459",
-        "TCGA-50-8460",
-        "TCGA-60-2696",
-        "openms_mni_p19",
-    }
-)
-"""Held-out patients of the gate's networks on which its limits were chosen, beside the bundled studies; the
-others were not looked at. Three of them are training patients of ct-denoise."""
 CRANIUM = Path("/usr/share/doc/invesalius-examples/examples/Cranium.inv3")
 """A CT head, from Debian's package invesalius-examples."""
 LEAST_LUNG = 0.05

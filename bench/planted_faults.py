@@ -23,9 +23,9 @@ import numpy as np
 
 from bench.fault_kinds import FAULTS, STRENGTHS, Denoise, Fault, Slices, Study, replaced_by
 from bench.fault_pipelines import judges
-from bench.fault_studies import DEVELOPMENT, bundled, held_out, other_modality, other_parts, with_noise
+from bench.fault_studies import bundled, held_out, other_modality, other_parts, with_noise
 from pipelines.gate import Verdict
-from training.ood_vae.held_out import HELD_OUT
+from training.ood_vae.held_out import DEVELOPMENT, HELD_OUT, TEST
 
 CLEAN, SWAPPED, WRONG_PART = "clean", "slices swapped", "wrong body part"
 
@@ -66,7 +66,7 @@ def main() -> None:
 def part(name: str) -> list[Study]:
     """`bundled` is in the repository; `development` holds it too."""
     if name == "test":
-        return held_out(HELD_OUT - DEVELOPMENT)
+        return held_out(TEST)
     if name == "bundled":
         return bundled()
     return [*bundled(), *held_out(DEVELOPMENT if name == "development" else HELD_OUT)]

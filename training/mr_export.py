@@ -1,20 +1,19 @@
-"""PyTorch networks as ONNX files that the engine takes, checked against PyTorch."""
+"""MR networks as ONNX files that the engine takes, checked against PyTorch."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
 
-OPSET = 17
+from training.onnx_export import BATCH, Axes, write_onnx
+
 LARGEST_DEVIATION = 1e-4
 """Of ONNX Runtime from PyTorch, relative to the largest output."""
 
@@ -29,23 +28,12 @@ class Names:
 
 def export_onnx(network: nn.Module, example: Sequence[Tensor], names: Names, path: Path) -> str:
     """One file, batch and image size dynamic; its SHA-256."""
-    axes = {name: _free(tensor) for name, tensor in zip(names.inputs, example, strict=True)}
-    torch.onnx.export(
-        network.eval(),
-        tuple(example),
-        str(path),
-        dynamo=False,
-        opset_version=OPSET,
-        input_names=list(names.inputs),
-        output_names=[names.output],
-        dynamic_axes=axes | {names.output: _free(example[0])},
-    )
-    onnx.checker.check_model(onnx.load(str(path)), full_check=True)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    inputs = {name: _free(tensor) for name, tensor in zip(names.inputs, example, strict=True)}
+    return write_onnx(network, example, inputs, {names.output: _free(example[0])}, path)
 
 
-def _free(tensor: Tensor) -> dict[int, str]:
-    return {0: "batch", 2: "rows", 3: "columns"} if tensor.ndim == 4 else {0: "batch"}
+def _free(tensor: Tensor) -> Axes:
+    return {**BATCH, 2: "rows", 3: "columns"} if tensor.ndim == 4 else BATCH
 
 
 def require_same(network: nn.Module, path: Path, names: Names, examples: Sequence[Sequence[Tensor]]) -> float:

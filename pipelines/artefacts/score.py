@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from pipelines.errors import PipelineBroken
+from pipelines.shipped_network import open_shipped
 
 FOLDER = Path(__file__).parent
 SIDE = 256
@@ -40,15 +39,8 @@ class ArtefactModel:
     @classmethod
     def load(cls, folder: Path = FOLDER) -> ArtefactModel:
         """Raises PipelineBroken where the model is not the one that model.json names."""
-        content = (folder / "model.onnx").read_bytes()
-        if sha256(content).hexdigest() != json.loads((folder / "model.json").read_text())["Sha256"]:
-            raise PipelineBroken(
-                f"{folder / 'model.onnx'} is not the model that model.json names",
-                remedy="install the software again",
-            )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        return cls(onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"]))
+        document = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        return cls(open_shipped(folder / "model.onnx", document["Sha256"], "model.json names"))
 
     def artefacts(self, image: NDArray[np.float32]) -> Artefacts:
         """Of a (2, 256, 256) thumbnail."""

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.blocks import SliceBlocks, middle
+from pipelines.restraint import SOFT_TISSUE_HU
 from pipelines.volume import Quantity, SliceResult
 
 HOUNSFIELD_CLASSES: Mapping[str, tuple[float, float]] = {
     "air": (-2000.0, -930.0),
     "lung": (-900.0, -500.0),
     "fat": (-140.0, -40.0),
-    "soft tissue": (-10.0, 110.0),
+    "soft tissue": SOFT_TISSUE_HU,
     "bone": (250.0, 3000.0),
 }
 """Half-open ranges with room between them, so that edges and mixtures fall in none."""

@@ -30,7 +30,7 @@ def noise_level(image: Image, mask: Mask, spacing_mm: float) -> float:
     return histogram_peak(np.sqrt(np.maximum(variance[inside], 0.0)))
 
 
-def histogram_peak(values: NDArray[np.float64]) -> float:
+def histogram_peak(values: NDArray[np.float32] | NDArray[np.float64]) -> float:
     """The mode of values that have a long tail above: what lies over their 60th percentile is left out."""
     low, high = np.percentile(values, [0.5, 60.0])
     if high <= low:

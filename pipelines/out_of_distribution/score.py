@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from pipelines.errors import PipelineBroken
 from pipelines.out_of_distribution.thumbnail import SIDE
+from pipelines.shipped_network import open_shipped
 
 FOLDER = Path(__file__).parent
 PATCH = 16
@@ -69,16 +68,9 @@ class OddityModel:
     @classmethod
     def load(cls, folder: Path = FOLDER) -> OddityModel:
         """Raises PipelineBroken where model and limits do not belong together."""
-        content = (folder / "model.onnx").read_bytes()
         document = json.loads((folder / "usual.json").read_text(encoding="utf-8"))
-        if sha256(content).hexdigest() != document["Sha256"]:
-            raise PipelineBroken(
-                f"{folder / 'model.onnx'} is not the model that usual.json was measured with",
-                remedy="install the software again",
-            )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        path, expected = folder / "model.onnx", "usual.json was measured with"
+        session = open_shipped(path, document["Sha256"], expected)
         return cls(session, {name: _usual(found) for name, found in document["Modalities"].items()})
 
     def knows(self, modality: str) -> bool:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pipelines.measures.attainable import even_soft_tissue
+
 from .projection import (
     KERNELS,
     MU_WATER_PER_MM,
@@ -25,7 +27,7 @@ from .projection import (
     reconstructed_noise,
     sinogram_noise,
 )
-from .slices import Slice, soft_tissue_mask, split_patients
+from .slices import Slice, split_patients
 
 STEP_HU = 0.125  # quantisation of the stored noise
 MAXIMUM_ADDED_HU = 160.0  # beyond this no anatomy is left to learn from
@@ -72,7 +74,7 @@ def simulate(
 ) -> tuple[FloatArray, float]:
     """Noise image (HU) and its standard deviation in soft tissue (HU)."""
     image = item.hu.astype(np.float32)
-    mask = soft_tissue_mask(image)
+    mask = even_soft_tissue(image)
     if mask.sum() < 500:
         mask = image > -200
     integrals = line_integrals(beam, image, item.spacing_mm)

@@ -10,6 +10,9 @@ import numpy.typing as npt
 import pydicom
 from scipy import ndimage
 
+from pipelines.measures.attainable import even_soft_tissue
+from pipelines.measures.noise_level import histogram_peak
+
 from .projection import KERNELS, FloatArray, Kernel
 
 UNKNOWN_THICKNESS_MM = 3.0
@@ -41,13 +44,6 @@ class Slice:
         return self.kernel.f50_per_mm >= SHARP_F50_PER_MM
 
 
-def soft_tissue_mask(hu: FloatArray) -> npt.NDArray[np.bool_]:
-    """Interior of soft tissue (-20 to 120 HU after smoothing), clear of edges."""
-    smooth = ndimage.gaussian_filter(hu, 3.0)
-    inside = (smooth > -20) & (smooth < 120) & (np.abs(smooth - ndimage.gaussian_filter(hu, 6.0)) < 25)
-    return ndimage.binary_erosion(inside, iterations=3)
-
-
 def local_deviation(hu: FloatArray, width: int) -> FloatArray:
     """Standard deviation in HU within a square of `width` pixels around each pixel."""
     mean = ndimage.uniform_filter(hu, width)
@@ -56,14 +52,8 @@ def local_deviation(hu: FloatArray, width: int) -> FloatArray:
 
 def noise_level(hu: FloatArray, spacing_mm: float) -> float:
     """Global noise level in HU: mode of the local deviation in soft tissue (Christianson et al. 2015)."""
-    deviation = local_deviation(hu, max(7, round(8.0 / spacing_mm) | 1))[soft_tissue_mask(hu)]
-    if deviation.size < 500:
-        return float("nan")
-    low, high = np.percentile(deviation, [0.5, 60])
-    counts, edges = np.histogram(deviation, bins=40, range=(low, high))
-    smooth = ndimage.gaussian_filter1d(counts.astype(float), 2.0)
-    best = int(np.argmax(smooth))
-    return float(0.5 * (edges[best] + edges[best + 1]))
+    deviation = local_deviation(hu, max(7, round(8.0 / spacing_mm) | 1))[even_soft_tissue(hu)]
+    return histogram_peak(deviation) if deviation.size >= 500 else float("nan")
 
 
 def noise_spectrum(hu: FloatArray, mask: npt.NDArray[np.bool_], width: int = 24) -> FloatArray:
@@ -111,7 +101,7 @@ def _describe(
     hu: npt.NDArray[np.int16], archive: dict[str, np.ndarray], i: int, near: tuple[int, int]
 ) -> Slice:
     image, spacing = hu.astype(np.float32), float(archive["spacing"][i][0])
-    name, spectrum = str(archive["kernel"][i]), noise_spectrum(image, soft_tissue_mask(image))
+    name, spectrum = str(archive["kernel"][i]), noise_spectrum(image, even_soft_tissue(image))
     return Slice(
         hu=hu,
         patient=str(archive["patient"][i]),

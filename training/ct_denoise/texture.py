@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import ndimage
 
+from pipelines.measures.attainable import even_soft_tissue
+
 from .measures import mean_noise_frequency, peak_frequency, radial_power
 from .noise_bank import Setting, simulate
 from .projection import FloatArray, ParallelBeam
-from .slices import CLIP_HU, Slice, soft_tissue_mask
+from .slices import CLIP_HU, Slice
 
 Denoise = Callable[[FloatArray], FloatArray]
 SQUARE, LEAST = 40, 0.8  # pixels; share of soft tissue in a square
@@ -41,7 +43,7 @@ def texture(
     inputs: list[FloatArray] = []
     outputs: list[FloatArray] = []
     for number, item in enumerate(slices):
-        places = squares_in(soft_tissue_mask(item.hu.astype(np.float32)))
+        places = squares_in(even_soft_tissue(item.hu.astype(np.float32)))
         setting, rng = Setting(dose, item.kernel, 6.0, 0.4), np.random.default_rng([seed, number])
         pair = [item.hu + simulate(beam, item, setting, rng)[0] for _ in range(2)] if places else []
         noisy = [np.clip(image, *CLIP_HU).astype(np.float32) for image in pair]

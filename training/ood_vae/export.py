@@ -9,41 +9,30 @@ what held-out patients reach) into pipelines/out_of_distribution, and copies the
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 
 from pipelines.out_of_distribution.score import OddityModel, features
+from training.onnx_export import BATCH, write_onnx
 
 from .images import Slices, ct_slices, mr_slices, varied
 from .network import LATENT, SMALLEST, Vae
 
 TARGET = Path("pipelines/out_of_distribution")
-OPSET = 17
 VARIANTS = 4
 SHRINKAGE = 0.05
 """Of the covariance towards a multiple of the unit matrix."""
 
 
-def export_onnx(network: Vae, path: Path) -> None:
-    """One file; the batch is dynamic."""
-    torch.onnx.export(
-        network.eval(),
-        (torch.zeros(1, 2, SMALLEST * 32, SMALLEST * 32),),
-        str(path),
-        dynamo=False,
-        opset_version=OPSET,
-        input_names=["images"],
-        output_names=["latent", "reconstruction"],
-        dynamic_axes={name: {0: "batch"} for name in ("images", "latent", "reconstruction")},
-    )
-    onnx.checker.check_model(onnx.load(str(path)), full_check=True)
+def export_onnx(network: Vae, path: Path) -> str:
+    """One file, the batch is dynamic; its SHA-256."""
+    image = torch.zeros(1, 2, SMALLEST * 32, SMALLEST * 32)
+    return write_onnx(network, [image], {"images": BATCH}, {"latent": BATCH, "reconstruction": BATCH}, path)
 
 
 def usual(network: Vae, slices: Slices) -> dict[str, Any]:
@@ -73,8 +62,7 @@ def main() -> None:
     options = parser.parse_args()
     network = Vae()
     network.load_state_dict(torch.load(options.work / "checkpoint.pt", weights_only=True))
-    export_onnx(network, TARGET / "model.onnx")
-    digest = hashlib.sha256((TARGET / "model.onnx").read_bytes()).hexdigest()
+    digest = export_onnx(network, TARGET / "model.onnx")
     kinds = {"CT": ct_slices(options.shared / "ct_train"), "MR": mr_slices(options.shared / "mr_train")}
     found: dict[str, dict[str, Any]] = {
         name: {**usual(network, slices), "Largest": {}} for name, slices in kinds.items()
