@@ -86,10 +86,15 @@ def intensity_maps(
         top = max(float(np.percentile(source, learned.percentile)), 1e-6)
         for curve in learned.curves:
             inputs, outputs = np.multiply(curve.inputs, top), np.asarray(curve.outputs, np.float64)
-            plain = IntensityMap(f"{CURVE}, {curve.name}", inputs, outputs, steps=False)
+            plain = IntensityMap(learned_image(curve), inputs, outputs, steps=False)
             gain = least_squares_gain(plain(source), reference)
             found.append(IntensityMap(plain.image, inputs, gain * outputs, steps=False))
     return tuple(found)
+
+
+def learned_image(curve: LearnedCurve) -> str:
+    """The name of what that curve makes of the source."""
+    return f"{CURVE}, {curve.name}"
 
 
 def _fitted(source: NDArray[np.float32], reference: NDArray[np.float32]) -> IntensityMap:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from dicom_templates.conformance import NotConforming
-from pipelines.errors import Refused
+from pipelines.errors import ConfigurationError, Refused
 from pipelines.evaluation.assemble import (
     against_baselines,
     agreement_figures,
@@ -29,10 +29,13 @@ from pipelines.evaluation.document import (
     SeriesRow,
 )
 from pipelines.evaluation.document import Settings as SettingsPart
+from pipelines.evaluation.figures import LOOKUP
 from pipelines.evaluation.inference import Inference
+from pipelines.evaluation.intensity import learned_image
 from pipelines.evaluation.methods import methods
 from pipelines.evaluation.paired import compare
 from pipelines.evaluation.scale import MASKS, WINDOWS
+from pipelines.manifest import Manifest, Task
 from pipelines.measures.intervals import RESAMPLES
 from pipelines.pipeline import Pipeline
 from plugin.evaluate.stacks import Pair, Stack, pair, patient_digests, stacks_in
@@ -76,9 +79,10 @@ class Measured:
 def evaluate(folders: Folders, runner: Runner, wanted: Wanted, say: Say) -> Measured:
     """Runs the pipeline over every series that has a reference, and measures the results.
 
-    Raises Refused: no series could be evaluated.
+    Raises Refused: no series could be evaluated. ConfigurationError: curves for what is no translation.
     """
     require_single_input(runner.pipeline)
+    wanted = for_task(wanted, runner.pipeline.entry.manifest)
     pairs, refused = paired_series(folders, say)
     digests = patient_digests(pairs)
     numbers = {digest: number for number, digest in enumerate(sorted(digests.values()), start=1)}
@@ -104,6 +108,18 @@ def evaluate(folders: Folders, runner: Runner, wanted: Wanted, say: Say) -> Meas
     if 3 in wanted.tiers and manifest.task != "translate":
         cohort.read_phantoms(in_hu=manifest.inputs[0].quantity == "hounsfield_units")
     return Measured(document(runner, wanted, cohort, rows, refused), cohort)
+
+
+def for_task(wanted: Wanted, manifest: Manifest) -> Wanted:
+    """A translation keeps no values that could be denoised, anything else no curve could have taught."""
+    if manifest.task == "translate":
+        return replace(wanted, baselines=None)
+    if wanted.curves is not None:
+        raise ConfigurationError(
+            f"--baseline-curve belongs to translations, and the task of {manifest.name} is {manifest.task}",
+            remedy="leave it out",
+        )
+    return wanted
 
 
 def as_refusal(error: Refused | NotConforming) -> Refused:
@@ -185,7 +201,7 @@ def document(
     numbers = {patient: number for number, patient in enumerate(cohort.table.patients, start=1)}
     return Evaluation(
         pipeline=evaluated_pipeline(runner),
-        settings=settings_part(wanted),
+        settings=settings_part(wanted, runner.pipeline.entry.manifest.task),
         cohort=CohortPart(
             patients=len(numbers),
             series=tuple(row.model_copy(update={"patient": numbers[digest]}) for digest, row in rows),
@@ -220,11 +236,15 @@ def evaluated_pipeline(runner: Runner) -> EvaluatedPipeline:
     )
 
 
-def settings_part(wanted: Wanted) -> SettingsPart:
+def settings_part(wanted: Wanted, task: Task) -> SettingsPart:
+    names: tuple[str, ...] = wanted.baselines.names if wanted.baselines else ()
+    if task == "translate":
+        curves = wanted.curves.curves if wanted.curves else ()
+        names = (LOOKUP, *(learned_image(curve) for curve in curves))
     return SettingsPart(
         tiers=wanted.tiers,
         baseline_noise=wanted.baselines.knows if wanted.baselines else "none",
-        baselines=wanted.baselines.names if wanted.baselines else (),
+        baselines=names,
         lesion_rounds=wanted.lesion_rounds,
         bootstrap_resamples=RESAMPLES,
         masks=dict(MASKS),

@@ -225,6 +225,7 @@ def test_the_headline_is_what_orthogen_pipelines_shows(evaluated: Path, tmp_path
         (["--tiers", "4"], 2, "give some of 1,2,3"),
         (["--baselines", "bm3d"], 2, "give some of nlm,tv"),
         (["--baseline-curve", "/does/not/exist"], 2, "--baseline-curve"),
+        (["--baseline-curve", str(ROOT / "pipelines/mr-t1-to-t2/curve.json")], 2, "belongs to translations"),
         (["--compare", "nothing"], 2, "neither a pipeline nor a file"),
         (["--input", "/does/not/exist"], 2, "is no folder"),
     ],

@@ -106,11 +106,10 @@ def test_a_curve_learned_elsewhere_is_a_baseline_of_its_own(tmp_path: Path) -> N
         for image in ("intensity lookup", "learned curve, falling", "learned curve, flat")
     )
     assert best > falls > level
-    assert {test.against for test in evaluation.tests} == {
-        "intensity lookup",
-        "learned curve, falling",
-        "learned curve, flat",
-    }
+    baselines = ("intensity lookup", "learned curve, falling", "learned curve, flat")
+    assert {test.against for test in evaluation.tests} == set(baselines)
+    assert evaluation.settings.baselines == baselines
+    assert evaluation.settings.baseline_noise == "none"
 
 
 def test_a_pipeline_that_answers_twice_is_measured_on_its_uncertainty(tmp_path: Path) -> None:
