@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -26,7 +25,6 @@ from .examples import PatchSource
 from .loss import weighted_loss
 from .network import CtDenoiser
 from .optimiser import Optimiser, learning_rate
-from .projection import FloatArray
 from .slices import load_slices
 from .validation import Validation, validate, validation_set
 
@@ -67,13 +65,7 @@ class Schedule:
         return min(max((progress - self.means_from) / 0.1, 0.0), 1.0)
 
 
-class Source(Protocol):
-    """Draws batches: input, target, weight and tissue, each (count, 1, side, side)."""
-
-    def batch(self, count: int) -> tuple[FloatArray, ...]: ...
-
-
-def prefetch(source: Source, batch: int, depth: int = 6) -> Iterator[tuple[Tensor, ...]]:
+def prefetch(source: PatchSource, batch: int, depth: int = 6) -> Iterator[tuple[Tensor, ...]]:
     """Batches drawn in a thread of their own, in a fixed order; an error there ends the training here."""
 
     def draw() -> tuple[Tensor, ...]:
@@ -130,7 +122,7 @@ def step(
 
 
 def fit(
-    network: CtDenoiser, source: Source, cases: Validation, schedule: Schedule, work: Path
+    network: CtDenoiser, source: PatchSource, cases: Validation, schedule: Schedule, work: Path
 ) -> tuple[CtDenoiser, Curve]:
     """The averaged weights and the curve; a loss in it is the mean since the entry before."""
     averaged, optimiser = copy.deepcopy(network), Optimiser(network, (network.enter, network.leave))
@@ -155,9 +147,9 @@ def fit(
     return averaged, curve
 
 
-def run_arguments(description: str | None) -> argparse.ArgumentParser:
-    """What every training of this network is told."""
-    parser = argparse.ArgumentParser(description=description)
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/ct_train"))
     parser.add_argument(
         "--work", type=Path, required=True, help="folder for the noise bank, checkpoint and log"
@@ -169,12 +161,7 @@ def run_arguments(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=Path, help="checkpoint to go on from")
-    return parser
-
-
-def main() -> None:
-    """Command line."""
-    options = run_arguments(__doc__).parse_args()
+    options = parser.parse_args()
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     slices, bank = load_slices(options.data), options.work / "bank"
