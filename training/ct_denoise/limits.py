@@ -1,6 +1,6 @@
 """Limits of the gate that depend on the weights: ``python -m training.ct_denoise.limits --work RUN``.
 
-Training patients, one or two slices each, with noise of the bank at 25 and 50 % dose, go through the
+Training patients, one or two slices each, with noise of the bank at 5 to 50 % dose, go through the
 pipeline as it ships, restraint included; SSIM and the error in each tissue, of result and input, say which
 limits of the two signs of a worse image (`pipelines.gate.benefit`) would have told of it. The limits of
 the source's grain are those of the training patients, a tenth wider. The held-out patients take no part.
@@ -31,17 +31,16 @@ from .noise_bank import STEP_HU
 from .projection import FloatArray
 from .slices import CLIP_HU, Slice, load_slices, split_patients
 
-DOSES = (0.25, 0.50)
+DOSES = (0.05, 0.10, 0.25, 0.50)
+LEAST_DOSE = 0.25
+"""Noise stronger than that of any training scan at this dose is extreme, and held."""
 WINDOW_HU = (-160.0, 240.0)
 LEAST_PIXELS = 300
 SAFETY = 1.01
 NOTABLE_FALL = 0.002
 """Of SSIM: below it a result is not called worse."""
-LITTLE_GAIN = 0.03
-"""Of the lung's error."""
-LITTLE_FACTOR = 3.0
-"""From the largest share at which a training slice gained so little to the limit. Chosen so that the two
-held-out series whose lungs got worse at 50 % dose are told of: these two are no independent evidence."""
+FAIR_GAIN = 0.06
+"""Of the lung's error: told of are series with so little to remove that no training lung gained that."""
 
 
 @dataclass(frozen=True)
@@ -132,19 +131,20 @@ def outcome(item: Slice, dose: float, result: SliceResult) -> Outcome:
 
 def limits(found: list[Outcome]) -> dict[str, object]:
     """Keys of `Gate`."""
-    texture = [(o.signs.texture_kept, o.ssim_gain) for o in found if o.signs.texture_kept is not None]
-    worse = [kept for kept, gain in texture if gain < -NOTABLE_FALL]
+    texture = [(o.signs.texture_kept, o) for o in found if o.signs.texture_kept is not None]
+    worse = [kept for kept, o in texture if o.ssim_gain < -NOTABLE_FALL]
+    not_extreme = [kept for kept, o in texture if o.dose >= LEAST_DOSE]
     lung = [
         (o.signs.lung_share_removed, o.errors["lung"])
         for o in found
         if o.signs.lung_share_removed is not None and "lung" in o.errors
     ]
-    little = max((share for share, error in lung if error > 1 - LITTLE_GAIN), default=0.0)
+    enough = min((share for share, error in lung if error <= 1 - FAIR_GAIN), default=0.0)
     grains = [o.grain for o in found if o.grain is not None]
     return {
         "TextureKeptWarn": round(SAFETY * max([1.0, *worse]) + 0.005, 2),
-        "TextureKeptHold": round(0.85 * min(kept for kept, _ in texture), 2),
-        "LungShareRemovedWarn": float(f"{LITTLE_FACTOR * little:.2g}"),
+        "TextureKeptHold": round(0.85 * min(not_extreme), 2),
+        "LungShareRemovedWarn": float(f"{enough:.1g}"),
         "SourceGrainWarn": [round(0.9 * min(grains), 2), round(1.1 * max(grains), 2)],
     }
 
