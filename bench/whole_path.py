@@ -68,7 +68,9 @@ def long_series(folder: Path, slices: int) -> str:
 
 
 def inference_only(entry: CatalogEntry, slices: int) -> tuple[float, float]:
-    """Seconds, and processor seconds, for nothing but `session.run`, by one thread per core."""
+    """Seconds, and processor seconds, for nothing but `session.run`, by one thread per core: as often a slice
+    as the pipeline asks its network.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(entry.read_model(), options, providers=["CPUExecutionProvider"])
@@ -76,9 +78,10 @@ def inference_only(entry: CatalogEntry, slices: int) -> tuple[float, float]:
     channels = session.get_inputs()[0].shape[1]
     values = np.random.default_rng(0).normal(0, 0.05, (1, channels, 512, 512)).astype(np.float32)
     session.run(None, {name: values})
+    answers = slices * entry.manifest.repeats.samples
     started, used = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        list(threads.map(lambda _: session.run(None, {name: values}), range(slices)))
+        list(threads.map(lambda _: session.run(None, {name: values}), range(answers)))
     return time.perf_counter() - started, time.process_time() - used
 
 
@@ -105,9 +108,13 @@ def in_a_node(
 
 
 def between(samples: list[tuple[float, dict[str, float]]], job: dict[str, Any]) -> dict[str, float]:
-    """Processor seconds by process from the last sample before the job to the first after it."""
-    before = [used for moment, used in samples if moment <= seconds(job["started"])][-1]
-    after = next(used for moment, used in samples if moment >= seconds(job["finished"]))
+    """Processor seconds by process from the last sample before the job to the first after it.
+
+    The first and the last sample there is, where the job began before or ended after all of them.
+    """
+    started, finished = seconds(job["started"]), seconds(job["finished"])
+    before = [samples[0][1], *(used for moment, used in samples if moment <= started)][-1]
+    after = next((used for moment, used in samples if moment >= finished), samples[-1][1])
     return {name: used - before.get(name, 0.0) for name, used in after.items()}
 
 

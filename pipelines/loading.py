@@ -58,8 +58,8 @@ class Loader:
         manifest = self._entry.manifest
         mains = (manifest.model, *manifest.repeats.members)
         networks = tuple(self._tiled(self._network(main)) for main in mains)
-        repeats = manifest.repeats
-        return Repeated(networks, repeats.samples, repeats.antithetic, repeats.mirrored)
+        how = manifest.repeats
+        return Repeated(networks, how.samples, how.antithetic, how.mirrored, manifest.has_spread)
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -136,6 +136,14 @@ class Manifest(ManifestPart):
         by_name = {known.name: known for known in self.inputs}
         return by_name[name]
 
+    @property
+    def has_spread(self) -> bool:
+        """Whether its answers differ by chance or by model: how one network contradicts itself in the mirror
+        is no uncertainty.
+        """
+        chance = self.sampler is not None or self.temperature > 0
+        return bool(self.repeats.members) or (chance and self.repeats.samples > 1)
+
     def files(self) -> tuple[ModelFile | EncoderFile, ...]:
         """Every ONNX file of the pipeline, the main model first."""
         further = (part for part in (self.encoder, self.decoder) if part is not None)
@@ -169,10 +177,8 @@ def _contradictions(manifest: Manifest) -> Iterator[str]:
         yield "ContextSlices belongs to pipelines of 2 Dimensions"
     if manifest.encoder and manifest.model.size_multiple % manifest.encoder.downscale:
         yield "Model.SizeMultiple must be a multiple of Encoder.Downscale"
-    if "uncertainty" in manifest.companions and not (
-        manifest.repeats.members or manifest.repeats.samples > 1
-    ):
-        yield "the uncertainty companion needs Repeats with at least two Samples or one further Member"
+    if "uncertainty" in manifest.companions and not manifest.has_spread:
+        yield "the uncertainty companion needs Repeats: two Samples of chance at least, or a further Member"
 
 
 def _family_contradictions(manifest: Manifest) -> Iterator[str]:

@@ -19,7 +19,7 @@ MIRRORS: tuple[tuple[int, ...], ...] = ((), (-2, -1), (-1,), (-2,))
 
 @dataclass(frozen=True)
 class Answer:
-    """(batch, 1, *space) each; `spread` is the standard deviation of the answers, None for a single one."""
+    """(batch, 1, *space) each; `spread` is the answers' standard deviation, None where it says nothing."""
 
     mean: Tensor
     spread: Tensor | None
@@ -39,8 +39,9 @@ class Repeated:
 
     `antithetic` asks in pairs of opposite noise: what an answer owes to its noise in first order, the other
     takes back, so the mean of few is nearly that of many (Hammersley and Morton 1956, Mathematical
-    Proceedings of the Cambridge Philosophical Society 52:449). Such pairs leave nothing of their noise in
-    the mean, so squares are divided by the number of answers, not by one less.
+    Proceedings of the Cambridge Philosophical Society 52:449). Such pairs leave next to nothing of their
+    noise in the mean, so squares are divided by the number of answers, not by one less; in mirror images a
+    network answers a little differently, so there that is an approximation.
 
     `mirrored` shows each sample another mirror image, noise and all, and mirrors its answer back: a
     self-ensemble (Timofte, Rothe and Van Gool 2016, CVPR, "Seven ways to improve example-based single image
@@ -51,6 +52,8 @@ class Repeated:
     samples: int = 1
     antithetic: bool = False
     mirrored: bool = False
+    has_spread: bool = True
+    """Whether answers that differ say how sure the mean is."""
 
     def __call__(self, batch: Tensor, chances: Sequence[Chance]) -> Answer:
         """Welford's running mean and variance: memory does not grow with the number of repeats."""
@@ -63,6 +66,8 @@ class Repeated:
             away = output - mean
             mean += away / np.float32(count)
             squares += away * (output - mean)
+        if not self.has_spread:
+            return Answer(mean, None)
         return Answer(mean, np.sqrt(squares / np.float32(count if self.antithetic else count - 1)))
 
     def _outputs(self, batch: Tensor, chances: Sequence[Chance]) -> Iterator[Tensor]:

@@ -16,6 +16,7 @@ falls with the root of the slice thickness.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import Literal
 
 import numpy as np
@@ -34,6 +35,8 @@ CORRECTIONS = 3
 """Noise falls nearly in proportion to the change: the first brings it near, the others there."""
 THICKNESS_MM, THINNEST_MM = 3.0, 1.0
 """Thicker slices are taken for the first, thinner ones for the second."""
+PIXELS_MM = (0.5, 1.4)
+"""Of the patients that the ordinary noise was chosen and checked on."""
 RELIEF = 1.5
 """Chosen, with the ordinary noise that ships, on training patients of `ct-denoise`."""
 DEVIATION = 1.4826
@@ -59,24 +62,24 @@ class Restraint(ManifestPart):
     """Of the noise in a slice's soft tissue, as amplitude; where the network leaves less, so much of the
     change is taken back all over the slice that this is left."""
     ordinary_noise_hu: float | None = Field(default=None, gt=0)
-    """Coarse noise (means of 4 x 4 pixels, soft tissue, for slices of 3 mm) up to which that much is left; of
-    n times as much, 1 / n ** 1.5 of it. Null leaves it whatever the noise."""
+    """Coarse noise (means of 4 x 4 pixels of 0.5 to 1.4 mm, soft tissue, for slices of 3 mm) up to which
+    that much is left; of n times as much, 1 / n ** 1.5 of it. Null leaves it whatever the noise."""
 
     def taken_back(self, source: Values, change: Values, measured: Mask, grid: SliceGrid) -> Values:
         """The part of (rows, columns) `change` to take back."""
         stands = weighted(change, self._strength(source, change))
         if (sampled := SampledNoise.of(source, stands, measured)) is not None:
-            least = self.least_noise_left * self._relief(sampled.coarse_hu, grid.slice_thickness_mm)
+            least = self.least_noise_left * self._relief(sampled.coarse_hu, grid)
             stands *= np.float32(sampled.share_that_leaves(least))
         taken: Values = change - stands
         return taken
 
-    def _relief(self, coarse_hu: float, thickness_mm: float | None) -> float:
+    def _relief(self, coarse_hu: float, grid: SliceGrid) -> float:
         """The part of the least noise left that is left of noise so strong."""
         if self.ordinary_noise_hu is None:
             return 1.0
-        thin = min(max(thickness_mm or THICKNESS_MM, THINNEST_MM), THICKNESS_MM) / THICKNESS_MM
-        return float(min(1.0, self.ordinary_noise_hu / max(coarse_hu * thin**0.5, 1e-6)) ** RELIEF)
+        usual = coarse_hu * (_thickness_mm(grid) / THICKNESS_MM) ** 0.5 * _pixel_factor(grid)
+        return float(min(1.0, self.ordinary_noise_hu / max(usual, 1e-6)) ** RELIEF)
 
     def _strength(self, source: Values, change: Values) -> Blocks:
         """(rows // 4, columns // 4): how much of the change stands, from 0 to 1."""
@@ -84,6 +87,17 @@ class Restraint(ManifestPart):
         squares, means = (mean_of_neighbours(block_means(each)) for each in (source * source, source))
         variance = np.maximum(squares - means * means, np.float32(LEAST_POWER))
         return removed / (removed + np.multiply(variance, self.share_removed, dtype=np.float32))
+
+
+def _thickness_mm(grid: SliceGrid) -> float:
+    return min(max(grid.slice_thickness_mm or THICKNESS_MM, THINNEST_MM), THICKNESS_MM)
+
+
+def _pixel_factor(grid: SliceGrid) -> float:
+    """Means over 4 x 4 pixels vary the more the smaller the pixels; 1 for those of the training."""
+    row_mm, column_mm = grid.pixel_spacing_mm
+    pixel_mm = sqrt(row_mm * column_mm)
+    return pixel_mm / min(max(pixel_mm, PIXELS_MM[0]), PIXELS_MM[1])
 
 
 @dataclass(frozen=True)

@@ -281,11 +281,15 @@ class Ledger:
 
     def own_results(self, job: Job) -> list[str]:
         """The series in Orthanc that are this job's: it has begun to write them, or has made them last."""
+        with self.engine.connect() as connection:
+            return self.own_results_in(connection, job)
+
+    def own_results_in(self, connection: sa.Connection, job: Job) -> list[str]:
+        """The same in a transaction that is open."""
         if job.mode == "shadow":
             return []
         query = sa.select(RESULT_SERIES.c.series_instance_uid).where(RESULT_SERIES.c.job_id == job.id)
-        with self.engine.connect() as connection:
-            return list(connection.execute(query).scalars())
+        return list(connection.execute(query).scalars())
 
     def take_over_results(
         self, connection: sa.Connection, series_instance_uids: Sequence[str], job_id: str

@@ -59,19 +59,22 @@ class OwnResults:
         """Takes what the job has begun to write out of Orthanc, but for these series; belongs under `alone`.
         What another job is writing too stays, and is that one's from now on.
         """
-        own = [uid for uid in self.ledger.own_results(job) if uid not in but]
         with self.ledger.transaction() as connection:
-            others = _in_the_making(connection, job)
+            others = _in_the_making(connection, job)  # first: who ends after this has taken its series over
+            own = [uid for uid in self.ledger.own_results_in(connection, job) if uid not in but]
             for uid in others.keys() & set(own):
                 self.ledger.take_over_results(connection, [uid], others[uid])
         withdraw(self.orthanc, [uid for uid in own if uid not in others])
 
 
 def _in_the_making(connection: sa.Connection, job: Job) -> dict[str, str]:
-    """Series that another job on the same source writes just now: their UIDs, and its id."""
-    same = (JOBS.c.source_series_uid == job.source_series_uid, JOBS.c.id != job.id)
-    running = (JOBS.c.mode == "live", JOBS.c.state == "running")
-    query = sa.select(JOBS.c.id, JOBS.c.result_series_uids).where(*same, *running)
+    """Series that another job on the same source writes just now, or has yet to set aside: their UIDs, and
+    its id.
+    """
+    same = (JOBS.c.source_series_uid == job.source_series_uid, JOBS.c.id != job.id, JOBS.c.mode == "live")
+    to_set_aside = sa.and_(JOBS.c.state == "held", JOBS.c.stage == TO_SET_ASIDE)
+    making = sa.or_(JOBS.c.state == "running", to_set_aside)
+    query = sa.select(JOBS.c.id, JOBS.c.result_series_uids).where(*same, making)
     return {uid: other for other, uids in connection.execute(query) for uid in uids}
 
 

@@ -131,7 +131,8 @@ class Performer:
             with self.results.alone(job, within_s=PATIENT):
                 ended = self._take_out(job, outcome)
         else:
-            ended = self._end(job, outcome, state := after_results(job), state)
+            state = after_results(job)
+            ended = self._end(job, outcome, state, state)
         return ended or self._interrupted(job)
 
     def _take_out(self, job: Job, outcome: Outcome) -> str | None:

@@ -180,13 +180,8 @@ def output_tasks(manifest: Manifest, companions: Sequence[str]) -> Iterator[tupl
     yield manifest.task, result_values
     if "difference" in companions:
         yield "difference", difference_values
-    if "uncertainty" in companions and has_spread(manifest):
+    if "uncertainty" in companions and manifest.has_spread:
         yield "uncertainty", spread_values
-
-
-def has_spread(manifest: Manifest) -> bool:
-    """Whether the pipeline answers more than once, so that its answers can differ."""
-    return manifest.repeats.samples > 1 or bool(manifest.repeats.members)
 
 
 def plan_input(headers: Headers, manifest: Manifest, name: str, ends: Ends) -> PlannedInput:

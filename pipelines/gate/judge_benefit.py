@@ -31,8 +31,8 @@ def worth(slices: Slices, limits: GateThresholds, gallery: Gallery) -> Iterator[
         "texture_kept",
         (each.texture_kept for each in found),
         Limits(limits.texture_kept_warn, limits.texture_kept_hold, ideal=LARGEST),
-        "So much of strong noise was removed that texture may have gone with it ({:.2f} of what should be "
-        "left): a scan of higher dose may look more like the source than like the result",
+        "The noise is so strong, and so much of it was removed, that texture and faint structure may have "
+        "gone with it ({:.3f} of what should be left): a scan of higher dose may look more like the source",
     )
     yield from judged(
         "lung_share_removed",

@@ -17,7 +17,7 @@ from plugin.ends import Ends
 from plugin.evaluate.stacks import Pair, Stack, stack_of
 from plugin.folder_run import series_in
 from plugin.identity import Request, run_identity
-from plugin.plan_job import Inputs, has_spread
+from plugin.plan_job import Inputs
 from plugin.run_job import Outcome, run_job
 from plugin.settings import Settings
 
@@ -47,7 +47,7 @@ class Runner:
         """The series it wrote below `scratch`. Raises what `run_job` raises."""
         request = Request("orthogen-evaluate", "orthogen evaluate", FIXED_MOMENT_S, self.seed)
         identity = run_identity(self.pipeline, request, self.settings)
-        wanted = ["uncertainty"] if has_spread(self.pipeline.entry.manifest) else []
+        wanted = ["uncertainty"] if self.pipeline.entry.manifest.has_spread else []
         outcome = run_job(Inputs(source.headers), self.pipeline, identity, self._ends(scratch), wanted)
         found = series_in(scratch, lambda _text: None)
         stacks = [stack_of(found[uid], scratch) for uid in outcome.result_series_uids]

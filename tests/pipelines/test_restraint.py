@@ -38,9 +38,13 @@ def noise(size_hu: float) -> Values:
 
 
 def restrained(
-    declared: Restraint, source: Values, answer: Values, thickness_mm: float | None = 3.0
+    declared: Restraint,
+    source: Values,
+    answer: Values,
+    thickness_mm: float | None = 3.0,
+    pixel_mm: float = 0.7,
 ) -> Values:
-    grid = replace(GRID, slice_thickness_mm=thickness_mm)
+    grid = replace(GRID, slice_thickness_mm=thickness_mm, pixel_spacing_mm=(pixel_mm, pixel_mm))
     return consistent(declared, SliceResult(SliceValues(0, source), answer), grid).values
 
 
@@ -107,6 +111,15 @@ def test_of_noise_stronger_than_ordinary_for_the_thickness_less_is_left(
     source = 40 + noise(noise_hu)
     kept = restrained(declared, source, np.full_like(source, 40), thickness_mm)
     assert noise_left(source, kept) == pytest.approx(left, rel=0.12)
+
+
+def test_smaller_pixels_than_the_trainings_do_not_pass_for_stronger_noise() -> None:
+    declared = Restraint(Kind="restraint", ShareRemoved=0.003, LeastNoiseLeft=0.5, OrdinaryNoiseHu=5.0)
+    source = 40 + noise(20 * 0.5 / 0.25)
+    answer = np.full_like(source, 40)
+    same, fine = (restrained(declared, source, answer, pixel_mm=pixel_mm) for pixel_mm in (0.5, 0.25))
+    assert noise_left(source, same) == pytest.approx(0.5 / 2**1.5, rel=0.12)
+    assert noise_left(source, fine) == pytest.approx(0.5, rel=0.05)
 
 
 def test_without_soft_tissue_no_noise_is_given_back() -> None:

@@ -150,7 +150,9 @@ def test_cards_are_of_every_tier_and_of_baselines_that_were_told_everything(entr
         assert content["Settings"]["Tiers"] == [1, 2, 3], name
         translates = entry.manifest.task == "translate"
         assert content["Settings"]["BaselineNoise"] == ("none" if translates else "oracle"), name
-        assert any(each.startswith("learned curve") for each in content["Settings"]["Baselines"]) is translates
+        assert (
+            any(each.startswith("learned curve") for each in content["Settings"]["Baselines"]) is translates
+        )
 
 
 def test_the_headline_of_ct_denoise_is_that_of_its_evaluation() -> None:

@@ -40,7 +40,7 @@ SAFETY = 1.01
 NOTABLE_FALL = 0.002
 """Of SSIM: below it a result is not called worse."""
 FAIR_GAIN = 0.06
-"""Of the lung's error: told of are series with so little to remove that no training lung gained that."""
+"""Of the lung's error: warned of are shares below the smallest at which a training lung gained so much."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def limits(found: list[Outcome]) -> dict[str, object]:
     grains = [o.grain for o in found if o.grain is not None]
     return {
         "TextureKeptWarn": round(SAFETY * max([1.0, *worse]) + 0.005, 2),
-        "TextureKeptHold": round(0.85 * min(not_extreme), 2),
+        "TextureKeptHold": round(0.85 * min(not_extreme, default=0.0), 2),
         "LungShareRemovedWarn": float(f"{enough:.1g}"),
         "SourceGrainWarn": [round(0.9 * min(grains), 2), round(1.1 * max(grains), 2)],
     }

@@ -147,6 +147,33 @@ class Level(nn.Module):
         return self.give(functional.relu(self.combine(torch.log(seen + 0.01))))  # type: ignore[no-any-return]
 
 
+class Deep(nn.Module):
+    """More steps at the coarsest level, some of them at half its resolution; the identity at first.
+
+    Errors of the first versions were coarse in series of whole heads, whose small pixels put tissue beyond
+    what their few coarse steps could tell from background.
+    """
+
+    def __init__(self, width: int, wider: int = 128) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(width, wider, 3, stride=2, padding=1)
+        self.first, self.second = Residual(wider), Residual(wider)
+        self.around = nn.Sequential(Surround(wider), Surround(wider))
+        self.up = Rise(wider, width)
+        self.third, self.fourth = Residual(width), Residual(width)
+        self.beside = Surround(width)
+
+    def forward(self, features: Tensor, time: Tensor) -> Tensor:
+        """Same shape in and out; rows and columns even."""
+        half = self.first(self.down(functional.relu(features)), time)
+        features = features + self.up(self.second(self.around(half), time))
+        return self.fourth(self.beside(self.third(features, time)), time)
+
+    def begin_as_identity(self) -> None:
+        for last in (self.up.mix, self.third.second, self.fourth.second):
+            nn.init.zeros_(last.weight)
+
+
 class MrDenoiser(nn.Module):
     """Three neighbouring slices and a noisier image in, the clean middle slice out."""
 
@@ -161,6 +188,7 @@ class MrDenoiser(nn.Module):
         self.level = Level(eighth)
         self.eighth = Residual(eighth)
         self.context = nn.Sequential(Surround(eighth), Surround(eighth))
+        self.deep = Deep(eighth)
         self.up_quarter = Rise(eighth, quarter)
         self.quarter_out = Residual(quarter)
         self.up_half = Rise(quarter, half)
@@ -189,6 +217,7 @@ class MrDenoiser(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.shrinkage.gains.weight)
         nn.init.zeros_(self.level.give.weight)
+        self.deep.begin_as_identity()
 
     def begin_from(self, weights: Mapping[str, Tensor]) -> None:
         """Take over the weights of `ct-denoise` 0.2.0, by name: all but those that see x_t or the time.
@@ -220,6 +249,7 @@ class MrDenoiser(nn.Module):
             half = self.half_in(functional.relu(first))
             quarter = self.quarter_in(self.down_quarter(functional.relu(half)), time)
             eighth = self.context(self.eighth(self.down_eighth(functional.relu(quarter)) + level, time))
+            eighth = self.deep(eighth, time)
             quarter = self.quarter_out(quarter + self.up_quarter(eighth), time)
             half = self.half_out(half + self.up_half(quarter), time)
         noise = functional.pixel_shuffle(self.leave(functional.relu(half.float())), 2)

@@ -30,8 +30,8 @@ from training.mr_progress import (
 from .network import MrDenoiser
 from .patches import Batch, BatchSource, build, stacks
 
-POOL, MEANS = 8, 2.0
-"""Pixels of a square, and how often the squared error of its mean counts beside that of the pixels."""
+MEANS = {8: 2.0, 32: 4.0}
+"""Pixels of a square's side, and how often the squared error of its mean counts beside that of the pixels."""
 PATCH = 192
 """Pixels of a side: smaller than what the network sees around a pixel, and it learns edges of images instead
 of the middle of tissue."""
@@ -54,10 +54,12 @@ class Run:
 
 
 def loss_of(network: MrDenoiser, batch: Batch) -> Tensor:
-    """Weighted squared error of the clean image; that of means over squares of `POOL` pixels counts again."""
+    """Weighted squared error of the clean image; those of the means over squares of `MEANS` count again."""
     error = network(batch.slices, batch.noisy, batch.time) - batch.clean
-    means = functional.avg_pool2d(error, POOL).square().mean((1, 2, 3))
-    return (batch.weight * (error.square().mean((1, 2, 3)) + MEANS * means)).mean()
+    squared = error.square().mean((1, 2, 3))
+    for side, share in MEANS.items():
+        squared = squared + share * functional.avg_pool2d(error, side).square().mean((1, 2, 3))
+    return (batch.weight * squared).mean()
 
 
 def watched_loss(network: MrDenoiser, batch: Batch) -> float:

@@ -19,7 +19,8 @@ TEST = frozenset(
         "tcga_fg_6692",
     }
 )
-"""Not looked at when the gate's limits were chosen; the first thirteen are also held out by ct-denoise."""
+"""Not looked at when the limits of the gate's networks were chosen (two of ct-denoise's own limits were set
+after a look at them: its model card); the first thirteen are also held out by ct-denoise."""
 
 DEVELOPMENT = frozenset(
     {
@@ -32,8 +33,8 @@ DEVELOPMENT = frozenset(
         "openms_mni_p19",
     }
 )
-"""On these the gate's limits were chosen, beside the bundled studies. Three of them are training patients of
-ct-denoise."""
+"""On these the gate's limits were chosen, beside the bundled studies. Those with a TCGA number are training
+patients of ct-denoise."""
 
 HELD_OUT = TEST | DEVELOPMENT
 """A third of the single-slice CT patients, one CT volume, three MR patients."""
