@@ -16,6 +16,8 @@ from pipelines.volume import SliceResult
 
 BLOCK = 4
 """Side of a block in pixels."""
+SOFT_TISSUE_HU = (-10.0, 110.0)
+"""Of the source's mean over 3 x 3 blocks."""
 
 Blocks = NDArray[np.float32]
 Mask = NDArray[np.bool_]

@@ -65,7 +65,8 @@ class Repeated:
         for count, output in enumerate(outputs, start=2):
             away = output - mean
             mean += away / np.float32(count)
-            squares += away * (output - mean)
+            if self.has_spread:
+                squares += away * (output - mean)
         if not self.has_spread:
             return Answer(mean, None)
         return Answer(mean, np.sqrt(squares / np.float32(count if self.antithetic else count - 1)))

@@ -23,12 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipelines.blocks import BLOCK, Blocks, block_means, mean_of_neighbours
+from pipelines.blocks import BLOCK, SOFT_TISSUE_HU, Blocks, block_means, mean_of_neighbours
 from pipelines.manifest_part import ManifestPart
 from pipelines.volume import SliceGrid
 
-SOFT_TISSUE_HU = (-10.0, 110.0)
-"""Of the source's mean over 12 x 12 pixels."""
 LEAST_BLOCKS = 100
 """Of soft tissue, without which a slice's noise is not measured and none is given back."""
 CORRECTIONS = 3

@@ -9,8 +9,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.blocks import SliceBlocks, middle
-from pipelines.restraint import SOFT_TISSUE_HU
+from pipelines.blocks import SOFT_TISSUE_HU, SliceBlocks, middle
 from pipelines.volume import Quantity, SliceResult
 
 HOUNSFIELD_CLASSES: Mapping[str, tuple[float, float]] = {
